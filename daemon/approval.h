@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The cache of user presence. Pure: time is an argument, key material comes and goes as struct secret.
+ * approval.c opens with the threat model in MUSTs.
+ *
+ * An approval opens one tunnel, or one peer of it, for a window of time, and holds what the window needs: in psk mode the
+ * epoch keys K[e] of each peer for the window's epochs; in identity mode t itself. Ending it wipes that first
+ * and then tells the owner. "All" (scope global) is one approval per tunnel.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/schedule.h"
+#include "common/wire.h"
+
+enum approval_end {
+	APPROVAL_END_NONE,
+	APPROVAL_END_EXPIRED,
+	APPROVAL_END_TOKEN_REMOVED,
+	APPROVAL_END_REVOKED,
+	APPROVAL_END_SUSPEND,
+	APPROVAL_END_LOCK,
+	APPROVAL_END_LOGOUT,
+	APPROVAL_END_CLOCK,	   /* real time left the window */
+	APPROVAL_END_REPLACED,	   /* by a newer approval of the same thing */
+	APPROVAL_END_RECONFIGURED, /* its config or key file changed */
+	APPROVAL_END_STOPPED,	   /* the broker stops */
+};
+const char *approval_end_name(enum approval_end e); /* "expired", "token-removed", ... "" for none */
+
+struct approval_peer_key {
+	uint8_t public_key[KEY_SIZE];	/* the peer's, S */
+	enum config_schedule schedule;
+	size_t n_epochs;		/* time: one per epoch the window touches */
+	uint64_t first_epoch;
+	struct secret **epoch_keys;	/* K[first_epoch ...]; wiped one by one as they pass */
+	struct schedule_chain chain;	/* of the epoch at hand */
+	struct secret *static_psk;	/* static */
+};
+
+struct approval_request {
+	char ifname[IF_NAMESIZE];
+	bool whole_tunnel;
+	uint8_t peer[KEY_SIZE];		/* unless whole_tunnel */
+	uid_t uid;			/* who asked */
+	char session[32];		/* logind's id, "" if none */
+	char token_id[64];		/* which token was touched; "" for none is not allowed */
+	enum wire_uv uv;
+	uint32_t lifetime_seconds;	/* as asked, capped by the caller to the config's lifetime */
+	uint32_t slot_seconds;
+};
+
+struct approvals; /* the cache */
+struct approval;
+
+typedef void (*approval_ended_t)(void *userdata, const struct approval *a, enum approval_end why);
+
+/* ended is called after the key material is wiped, just before a is freed. */
+int approvals_new(struct approvals **ret, size_t max, approval_ended_t ended, void *userdata);
+struct approvals *approvals_free(struct approvals *all); /* ends all with APPROVAL_END_STOPPED */
+
+/*
+ * t is borrowed: what the window needs is made from it here (approval holds no t in psk mode). parties' peers come
+ * from config: every peer of the tunnel, or the one. preshared[i] (may be NULL) belongs to config->peers[i].
+ * Replaces an earlier approval of the same tunnel or peer (END_REPLACED). OUTCOME_LIMIT_EXCEEDED.
+ */
+int approvals_grant(struct approvals *all, const struct approval **ret, const struct approval_request *request,
+	const struct config *config, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
+	struct secret *const *preshared, const struct instant *now);
+
+/* The approval that covers this peer (peer NULL: the whole tunnel or any), or NULL. Never one that has expired at now. */
+const struct approval *approvals_find(const struct approvals *all, const char *ifname, const uint8_t *peer,
+	const struct instant *now);
+
+/* Ends what matches. NULL token/ifname/peer = any. Returns how many. */
+size_t approvals_end_token(struct approvals *all, const char *token_id);
+size_t approvals_end(struct approvals *all, const char *ifname, const uint8_t *peer, enum approval_end why);
+size_t approvals_end_session(struct approvals *all, const char *session, enum approval_end why);
+
+/*
+ * Ends what is over at now: boot time past the deadline, real time past it, or real time before the grant or so far ahead
+ * that no epoch key is left (END_CLOCK). Wipes epoch keys that have passed. approvals_next returns the boot_us at which to
+ * call it again, US_NEVER if nothing is alive.
+ */
+size_t approvals_expire(struct approvals *all, const struct instant *now);
+uint64_t approvals_next(const struct approvals *all, const struct instant *now);
+
+/*
+ * The PSK of the slot at now for this peer, and that slot's bounds in unix seconds (static: until the approval ends).
+ * OUTCOME_NOT_APPROVED, also for a slot outside the window.
+ */
+int approvals_psk(struct approvals *all, struct secret **ret, uint64_t *ret_start, uint64_t *ret_end, const char *ifname,
+	const uint8_t peer[static KEY_SIZE], const struct instant *now);
+/* Identity mode: the private key, borrowed. OUTCOME_NOT_APPROVED. */
+int approvals_private_key(struct approvals *all, const struct secret **ret, const char *ifname, const struct instant *now);
+
+const struct approval_request *approval_request(const struct approval *a);
+uint64_t approval_until_boot_us(const struct approval *a);
+const struct instant *approval_granted(const struct approval *a);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Key files: one token key t, wrapped in one keyslot per token (as LUKS does), and a recovery slot if wanted.
+ * Pure but for keystore_load/save/remove. JSON (jansson), DIR/IFACE.key, mode 0600.
+ *
+ * kek          = generichash-256(key = secret of the slot, "wgfido keyslot v1" || salt)
+ *                (the secret is the hmac-secret output, or the recovery code's bits)
+ * wrapped      = XChaCha20-Poly1305-IETF(kek, random nonce, t, associated data = header || the slot's own fields)
+ * slots_mac    = generichash-256(key = kdf(t, 1, "wgfSlots"), header || every slot with its wrapped key)
+ *
+ * The header is version, interface, mode, held, the public key T and the salt. slots_mac is checked whenever t is
+ * unwrapped, before t is used.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <net/if.h>
+
+#include "common/config.h"
+#include "common/encoding.h"
+#include "common/secret.h"
+#include "common/wire.h"
+
+#define KEYFILE_SLOTS_MAX WIRE_CREDENTIALS_MAX
+#define KEYFILE_LABEL_MAX 64
+#define KEYFILE_SIZE_MAX (256u << 10)
+#define KEYFILE_WRAPPED_SIZE (SECRET_KEY_SIZE + 16)
+#define KEYFILE_NONCE_SIZE 24
+
+enum keyslot_type { KEYSLOT_HMAC_SECRET, KEYSLOT_RECOVERY };
+enum keyfile_held { KEYFILE_WRAPPED }; /* KEYFILE_RESIDENT comes with resident keys */
+
+struct keyslot {
+	uint32_t id;		       /* never used twice in one file */
+	enum keyslot_type type;
+	char label[KEYFILE_LABEL_MAX]; /* printable UTF-8 */
+	uint64_t created;	       /* unix seconds */
+	/* hmac-secret only */
+	enum wire_uv uv;
+	uint8_t aaguid[16];
+	struct wire_credential credential;
+	/* all */
+	uint8_t nonce[KEYFILE_NONCE_SIZE];
+	uint8_t wrapped[KEYFILE_WRAPPED_SIZE];
+};
+
+struct keyfile {
+	char ifname[IF_NAMESIZE];
+	enum config_mode mode;
+	enum keyfile_held held;
+	uint8_t public_key[KEY_SIZE]; /* T; in identity mode the interface's public key */
+	uint8_t salt[32];	      /* the hmac-secret salt, one for all slots */
+	uint32_t next_slot_id;
+	size_t n_slots;
+	struct keyslot slots[KEYFILE_SLOTS_MAX];
+	uint8_t slots_mac[32];
+};
+
+/* A key file without slots for the token key t: fresh salt, T computed. */
+int keyfile_new(struct keyfile **ret, const char *ifname, enum config_mode mode, const struct secret *t);
+struct keyfile *keyfile_free(struct keyfile *k);
+
+/* OUTCOME_KEYFILE_DAMAGED with *ret_error a malloc'ed sentence (what, where); -ENOMEM. Never reads past text + len. */
+int keyfile_parse(struct keyfile **ret, char **ret_error, const char *text, size_t len);
+int keyfile_format(char **ret_text, const struct keyfile *k);
+
+struct keyslot_new {
+	enum keyslot_type type;
+	const char *label;
+	uint64_t created;
+	enum wire_uv uv;		       /* hmac-secret */
+	const uint8_t *aaguid;		       /* 16 bytes; hmac-secret */
+	const struct wire_credential *credential; /* hmac-secret */
+	/* The slot's wrapping key: keyslot_kek() of the hmac output or the recovery code. */
+	const struct secret *kek;
+};
+
+/* 32 bytes from hmac-secret, or 16..32 bytes of recovery code. */
+int keyslot_kek(struct secret **ret, const struct secret *slot_secret, const uint8_t salt[static 32]);
+/* Wraps t into a new slot and renews slots_mac. OUTCOME_LIMIT_EXCEEDED when full. */
+int keyfile_add_slot(struct keyfile *k, uint32_t *ret_id, const struct keyslot_new *slot, const struct secret *t);
+/* OUTCOME_NOT_ENROLLED: no such slot. OUTCOME_INVALID_ARGUMENT: it is the last one. */
+int keyfile_remove_slot(struct keyfile *k, uint32_t id, const struct secret *t);
+const struct keyslot *keyfile_find_slot(const struct keyfile *k, uint32_t id);
+
+/* Unwraps, then checks that t gives T and that slots_mac holds. OUTCOME_WRONG_TOKEN: this kek does not open this slot.
+ * OUTCOME_KEYFILE_DAMAGED: it opens, but the file was altered. */
+int keyfile_unwrap(struct secret **ret_t, const struct keyfile *k, uint32_t slot_id, const struct secret *kek);
+
+/* Files. load: OUTCOME_NOT_ENROLLED if there is none. save: atomic and synced; the old one stands on any failure. */
+int keystore_load(struct keyfile **ret, char **ret_error, const char *dir, const char *ifname);
+int keystore_save(const char *dir, const struct keyfile *k);
+int keystore_remove(const char *dir, const char *ifname);
+
+/*
+ * Recovery codes: 160 random bits in Crockford base32 with a checksum, in groups of five, "XXXXX-XXXXX-...", shown once.
+ * The text lives in guarded memory. Parsing forgives case, blanks, dashes and O/0, I/L/1; a wrong checksum is
+ * OUTCOME_INVALID_ARGUMENT.
+ */
+int recovery_new(struct secret **ret_bits, struct secret **ret_text);
+int recovery_parse(struct secret **ret_bits, const struct secret *text);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which tokens are plugged in. Two sources: hidraw nodes that udev tags ID_FIDO_TOKEN=1 (sd-device; removal also from the
+ * kernel's own uevents, since udevd can hang, with a fresh enumeration when the socket overran), and, only when a directory is
+ * given, sockets of software tokens in it (inotify for names, plus one idle connection each, whose hang-up tells of a token
+ * that died without unlinking).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+enum token_kind { TOKEN_HIDRAW, TOKEN_SOFT };
+
+struct token_node {
+	char id[64];	/* unique while plugged, stable for the same port or socket: "hidraw-...", "soft-NAME" */
+	enum token_kind kind;
+	char path[256];	/* /dev/hidrawN, or the socket */
+	char name[128];	/* HID_NAME of the kernel, or the socket's name; printable */
+};
+
+struct presence_callbacks {
+	void (*added)(void *userdata, const struct token_node *node);
+	void (*removed)(void *userdata, const char *id);
+};
+
+struct presence;
+
+/* soft_dir: NULL for none. use_udev: false in tests. Calls added for what is there already, from the loop's first turn. */
+int presence_new(struct presence **ret, sd_event *event, bool use_udev, const char *soft_dir,
+	const struct presence_callbacks *callbacks, void *userdata);
+struct presence *presence_free(struct presence *p);
