@@ -34,5 +34,8 @@ int duration_parse(uint64_t *ret_seconds, const char *text);
 /* "8 h", "1 h 30 min", "45 s": into buf, which is returned. */
 const char *duration_format(char *buf, size_t size, uint64_t seconds);
 
+/* Valid UTF-8 without control characters: fit for a terminal, a log line and a D-Bus string. "" is valid. */
+bool text_valid(const char *text);
+
 /* An interface name the kernel takes and that is safe as a file name: 1..15 of [A-Za-z0-9_=+.-], not "." or "..". */
 bool ifname_valid(const char *name);
