@@ -1,0 +1,3 @@
+NET_TESTS =
+
+include tests/net/net.mk

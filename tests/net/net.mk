@@ -1,0 +1,10 @@
+# make check-net: the tests in network namespaces with a real WireGuard at both ends. Skipped where they cannot run, unless
+# WGFIDO_NET_REQUIRED=1. Folders add scripts (*.sh: an extension that the harness knows) to NET_TESTS.
+NET_TESTS += tests/net/test-lib.sh
+
+EXTRA_DIST += tests/net/lib.sh $(NET_TESTS)
+
+.PHONY: check-net
+check-net: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$(NET_TESTS)"
