@@ -35,16 +35,6 @@ enum approval_end {
 };
 const char *approval_end_name(enum approval_end e); /* "expired", "token-removed", ... "" for none */
 
-struct approval_peer_key {
-	uint8_t public_key[KEY_SIZE];	/* the peer's, S */
-	enum config_schedule schedule;
-	size_t n_epochs;		/* time: one per epoch the window touches */
-	uint64_t first_epoch;
-	struct secret **epoch_keys;	/* K[first_epoch ...]; wiped one by one as they pass */
-	struct schedule_chain chain;	/* of the epoch at hand */
-	struct secret *static_psk;	/* static */
-};
-
 struct approval_request {
 	char ifname[IF_NAMESIZE];
 	bool whole_tunnel;
@@ -62,38 +52,47 @@ struct approval;
 
 typedef void (*approval_ended_t)(void *userdata, const struct approval *a, enum approval_end why);
 
-/* ended is called after the key material is wiped, just before a is freed. */
+/*
+ * ended is called after the key material is wiped, just before a is freed. It may look at the cache and end more of it; in
+ * APPROVAL_END_REPLACED it finds the new approval in place already.
+ */
 int approvals_new(struct approvals **ret, size_t max, approval_ended_t ended, void *userdata);
 struct approvals *approvals_free(struct approvals *all); /* ends all with APPROVAL_END_STOPPED */
 
 /*
  * t is borrowed: what the window needs is made from it here (approval holds no t in psk mode). parties' peers come
  * from config: every peer of the tunnel, or the one. preshared[i] (may be NULL) belongs to config->peers[i].
- * Replaces an earlier approval of the same tunnel or peer (END_REPLACED). OUTCOME_LIMIT_EXCEEDED.
+ * Replaces an earlier approval of the same peer, or, for a whole tunnel, all that the tunnel has (END_REPLACED).
+ * OUTCOME_LIMIT_EXCEEDED; OUTCOME_INVALID_ARGUMENT: t does not give token_public, the peer is not in config, a peer's key is a
+ * low-order point, lifetime or slots out of range, a peer asked for in identity mode. On failure all is as it was.
  */
 int approvals_grant(struct approvals *all, const struct approval **ret, const struct approval_request *request,
 	const struct config *config, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
 	struct secret *const *preshared, const struct instant *now);
 
-/* The approval that covers this peer (peer NULL: the whole tunnel or any), or NULL. Never one that has expired at now. */
+/* The approval that covers this peer (peer NULL: any of the tunnel), the longest lasting, or NULL. Never one that is over at now. */
 const struct approval *approvals_find(const struct approvals *all, const char *ifname, const uint8_t *peer,
 	const struct instant *now);
 
-/* Ends what matches. NULL token/ifname/peer = any. Returns how many. */
+/*
+ * Ends what matches. NULL token/ifname/peer = any. A peer's end takes with it the whole tunnel's approval that covers the peer.
+ * An empty session matches none. Returns how many.
+ */
 size_t approvals_end_token(struct approvals *all, const char *token_id);
 size_t approvals_end(struct approvals *all, const char *ifname, const uint8_t *peer, enum approval_end why);
 size_t approvals_end_session(struct approvals *all, const char *session, enum approval_end why);
 
 /*
- * Ends what is over at now: boot time past the deadline, real time past it, or real time before the grant or so far ahead
- * that no epoch key is left (END_CLOCK). Wipes epoch keys that have passed. approvals_next returns the boot_us at which to
- * call it again, US_NEVER if nothing is alive.
+ * Ends what is over at now: boot time at the deadline or real time at it (END_EXPIRED); real time so far ahead that no epoch key
+ * is left, or back by more than one slot from the latest seen (END_CLOCK). Moves the keys of the others forward to now's slot, so
+ * that earlier PSKs can no longer be computed. approvals_next returns the boot_us at which to call it again, US_NEVER if nothing is
+ * alive; call it too whenever the clock was set (TFD_TIMER_CANCEL_ON_SET) and after a resume.
  */
 size_t approvals_expire(struct approvals *all, const struct instant *now);
 uint64_t approvals_next(const struct approvals *all, const struct instant *now);
 
 /*
- * The PSK of the slot at now for this peer, and that slot's bounds in unix seconds (static: until the approval ends).
+ * The PSK of the slot at now for this peer, and that slot's bounds in unix seconds (static: 0 and UINT64_MAX).
  * OUTCOME_NOT_APPROVED, also for a slot outside the window.
  */
 int approvals_psk(struct approvals *all, struct secret **ret, uint64_t *ret_start, uint64_t *ret_end, const char *ifname,

@@ -1,0 +1,10 @@
+# The broker's core: what holds keys and presence. It knows no sd-bus.
+noinst_LIBRARIES += daemon/libbrokercore.a
+daemon_libbrokercore_a_SOURCES = \
+	daemon/approval.c daemon/approval.h \
+	daemon/approval-keys.c daemon/approval-keys.h \
+	daemon/keystore.c daemon/keystore.h \
+	daemon/keystore-file.c \
+	daemon/keystore-json.c daemon/keystore-text.h \
+	daemon/recovery.c
+daemon_libbrokercore_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)

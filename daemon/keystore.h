@@ -6,10 +6,10 @@
  * kek          = generichash-256(key = secret of the slot, "wgfido keyslot v1" || salt)
  *                (the secret is the hmac-secret output, or the recovery code's bits)
  * wrapped      = XChaCha20-Poly1305-IETF(kek, random nonce, t, associated data = header || the slot's own fields)
- * slots_mac    = generichash-256(key = kdf(t, 1, "wgfSlots"), header || every slot with its wrapped key)
+ * slots_mac    = generichash-256(key = kdf(t, 1, "wgfSlots"), header || next_slot_id || every slot with its wrapped key)
  *
  * The header is version, interface, mode, held, the public key T and the salt. slots_mac is checked whenever t is
- * unwrapped, before t is used.
+ * unwrapped, before t is used, and before a slot is added or removed. keystore.c has the exact encoding.
  */
 #pragma once
 
@@ -80,7 +80,8 @@ struct keyslot_new {
 
 /* 32 bytes from hmac-secret, or 16..32 bytes of recovery code. */
 int keyslot_kek(struct secret **ret, const struct secret *slot_secret, const uint8_t salt[static 32]);
-/* Wraps t into a new slot and renews slots_mac. OUTCOME_LIMIT_EXCEEDED when full. */
+/* Wraps t into a new slot and renews slots_mac. OUTCOME_LIMIT_EXCEEDED when full. -EINVAL: t is not this file's, or a bad slot.
+ * k is unchanged on any failure, here and below. */
 int keyfile_add_slot(struct keyfile *k, uint32_t *ret_id, const struct keyslot_new *slot, const struct secret *t);
 /* OUTCOME_NOT_ENROLLED: no such slot. OUTCOME_INVALID_ARGUMENT: it is the last one. */
 int keyfile_remove_slot(struct keyfile *k, uint32_t id, const struct secret *t);
