@@ -42,7 +42,8 @@ struct config {
 	unsigned int end_on;		/* EndOn = suspend,lock,logout | none: default suspend */
 	uint32_t slot_seconds;		/* SlotSeconds: default 120 */
 	size_t n_peers;
-	struct config_peer *peers;
+	struct config_peer *peers;	/* in the file's order */
+	uint32_t *by_key;		/* config_find_peer's: indices of peers, by public key */
 };
 
 /*
@@ -52,7 +53,8 @@ struct config {
 int config_parse(struct config **ret, char **ret_error, const char *path, const char *ifname, const char *text, size_t len);
 /* Reads dir/IFACE.conf. -ENOENT where there is none (no message), else as above (I/O errors get a message as well). */
 int config_load(struct config **ret, char **ret_error, const char *dir, const char *ifname);
-/* The names of all IFACE.conf in dir with a valid interface name, sorted, NULL-terminated; free with config_list_free. */
+/* The names of all IFACE.conf in dir with a valid interface name, sorted, NULL-terminated; free with config_list_free.
+ * -ENOENT where there is no dir. */
 int config_list(char ***ret, const char *dir);
 void config_list_free(char **list);
 struct config *config_free(struct config *c);
@@ -63,5 +65,5 @@ const struct config_peer *config_find_peer(const struct config *c, const uint8_t
 const char *config_mode_name(enum config_mode m);
 const char *config_scope_name(enum config_scope s);
 const char *config_schedule_name(enum config_schedule s);
-/* PresharedKeyFile: base64 as wg genpsk writes it. -EPERM when others may read it. */
+/* PresharedKeyFile: base64 as wg genpsk writes it. -EPERM when others may read or write it (its group may). */
 int config_load_preshared_key(struct secret **ret, const char *path);

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += common/libcommon.a
 common_libcommon_a_SOURCES = \
 	common/clock.c common/clock.h \
-	common/config.h \
+	common/config.c common/config-file.c common/config.h \
 	common/encoding.c common/encoding.h \
 	common/file.c common/file.h \
 	common/log.c common/log.h \
