@@ -6,5 +6,7 @@ daemon_libbrokercore_a_SOURCES = \
 	daemon/keystore.c daemon/keystore.h \
 	daemon/keystore-file.c \
 	daemon/keystore-json.c daemon/keystore-text.h \
-	daemon/recovery.c
+	daemon/recovery.c \
+	daemon/worker.c daemon/worker.h \
+	daemon/worker-spawn.c daemon/worker-spawn.h
 daemon_libbrokercore_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
