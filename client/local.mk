@@ -1,0 +1,33 @@
+# The command line.
+noinst_LIBRARIES += client/libclient.a
+client_libclient_a_SOURCES = \
+	client/agent-status.c client/agent-status.h \
+	client/call.c client/call.h \
+	client/cmd-approve.c \
+	client/cmd-enroll.c \
+	client/cmd-gateway.c \
+	client/cmd-lock.c \
+	client/cmd-pubkey.c \
+	client/cmd-revoke.c \
+	client/cmd-status.c \
+	client/cmd-tokens.c \
+	client/dirs.c client/dirs.h \
+	client/objects.c client/objects.h \
+	client/proxy.c client/proxy.h \
+	client/recovery.c client/recovery.h \
+	client/say.c client/say.h \
+	client/status.c client/status.h \
+	client/status-json.c \
+	client/status-text.c \
+	client/target.c client/target.h \
+	client/term.c client/term.h \
+	client/text.c client/text.h \
+	client/verb.c client/verb.h
+client_libclient_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
+
+CLIENT_LIBS = client/libclient.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(INIH_LIBS)
+
+bin_PROGRAMS += client/wgfido
+client_wgfido_SOURCES = client/main.c
+client_wgfido_CFLAGS = $(client_libclient_a_CFLAGS)
+client_wgfido_LDADD = $(CLIENT_LIBS)

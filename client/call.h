@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A call to the broker that may need a plug, a touch or a PIN, and the talk with the user around it: the live prompt,
+ * Ctrl-C, which cancels at the token, and the PIN with its retries by the user's choice only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/proxy.h"
+#include "client/verb.h"
+#include "common/secret.h"
+
+/* Of the D-Bus methods' a{sv}; what is unset is not sent. The command line's options fill it (call_option). */
+struct call_options {
+	uint64_t for_seconds;
+	bool wait;
+	const char *token;
+	const char *uv;
+	const char *label;
+	const char *type;
+	bool says_recovery;
+	bool recovery;
+	bool forget;
+	bool confirm_pin;
+	int pin_fd;		      /* -1: none */
+	struct secret *pin;	      /* owned, as the others */
+	struct secret *old_pin;
+	struct secret *recovery_code;
+};
+
+#define CALL_OPTIONS_INIT                                                                                    \
+	{                                                                                                    \
+		.pin_fd = -1                                                                                 \
+	}
+
+/* --token, --uv, --label, --pin-fd, --confirm-pin, --recovery-fd, --for: 0 when c was one of them, -1 after an error was said. */
+int call_option(struct call_options *o, const struct verb *verb, int c, const char *argument);
+void call_options_clear(struct call_options *o);
+
+struct call {
+	const char *path;
+	const char *interface;
+	const char *method;
+	const char *tunnel_path; /* whose Prompt properties tell what is waited for */
+	const char *purpose;	 /* "to open office (wg0) to gw for 8 h" */
+	const char *iface;	 /* ImportKey's first arguments */
+	const struct secret *key;
+	const uint32_t *slot; /* RemoveKeyslot's first argument */
+	struct call_options *options;
+};
+
+/* 0 and the reply (to be unref'd by the caller), or says the error and returns the exit status. */
+int call_run(struct proxy *p, const struct call *c, sd_bus_message **ret_reply);

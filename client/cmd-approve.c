@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* approve: one touch, and the tunnel opens until its time is over, the key is pulled, or it is revoked. */
+#include <errno.h>
+#include <string.h>
+
+#include "client/call.h"
+#include "client/proxy.h"
+#include "client/say.h"
+#include "client/target.h"
+#include "client/text.h"
+#include "client/verb.h"
+#include "common/encoding.h"
+#include "common/names.h"
+
+/* "to open office (wg0) to gw for 8 h" */
+static void purpose_format(char *buf, size_t size, struct proxy *p, const struct target *t, const struct call_options *o)
+{
+	char tunnel[128], peer[64] = "", span[64];
+	uint64_t seconds = t->tunnel->approval_lifetime;
+	struct proxy_peer *only = t->peer;
+
+	if (!only && proxy_count_peers(p, t->tunnel) == 1)
+		only = proxy_next_peer(p, t->tunnel, NULL);
+	if (only)
+		text_peer(peer, sizeof(peer), only);
+	if (o->for_seconds && o->for_seconds < seconds)
+		seconds = o->for_seconds;
+	snprintf(buf, size, "to open %s%s%s for %s", text_tunnel(tunnel, sizeof(tunnel), t->tunnel),
+		*peer ? " to " : "", peer, text_span(span, sizeof(span), seconds));
+}
+
+static int approve_one(struct proxy *p, const struct target *t, struct call_options *o)
+{
+	char purpose[256], tunnel[128], peer[64] = "", until_text[96];
+	sd_bus_message *reply = NULL;
+	uint64_t until;
+	int r;
+
+	text_tunnel(tunnel, sizeof(tunnel), t->tunnel);
+	if (t->peer)
+		text_peer(peer, sizeof(peer), t->peer);
+	purpose_format(purpose, sizeof(purpose), p, t, o);
+	r = call_run(p,
+		&(struct call){
+			.path = t->peer ? t->peer->path : t->tunnel->path,
+			.interface = t->peer ? WGFIDO_PEER_INTERFACE : WGFIDO_TUNNEL_INTERFACE,
+			.method = "Approve",
+			.tunnel_path = t->tunnel->path,
+			.purpose = purpose,
+			.options = o,
+		},
+		&reply);
+	if (r)
+		return r;
+	r = sd_bus_message_read(reply, "t", &until);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return say_errno(r, "The broker's answer cannot be read");
+	printf("%s%s%s is approved until %s.\n", tunnel, *peer ? " to " : "", peer,
+		text_until(until_text, sizeof(until_text), until, clock_now(&clock_system)));
+	return 0;
+}
+
+/* Neither argument: every tunnel with ApprovalScope = global, in turn; else the only one. */
+static int approve_all(struct proxy *p, struct call_options *o)
+{
+	char list[512];
+	bool global = false;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_tunnels; i++)
+		global |= !strcmp(p->tunnels[i].approval_scope, "global");
+	if (!p->n_tunnels)
+		return say_outcome(OUTCOME_NOT_ENROLLED,
+			"No tunnel is configured: `wgfido enroll TUNNEL` or `wgfido protect TUNNEL` sets one up");
+	if (!global && p->n_tunnels > 1)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "There are several tunnels: say which one to approve, %s",
+			target_list(list, sizeof(list), p));
+	for (size_t i = 0; i < p->n_tunnels && !r; i++) {
+		/* The one at this place: what is configured may change between two touches. */
+		struct target t = {.tunnel = &p->tunnels[i]};
+
+		if (!global || !strcmp(t.tunnel->approval_scope, "global"))
+			r = approve_one(p, &t, o);
+	}
+	return r;
+}
+
+static int approve_main(const struct verb *verb, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"for", required_argument, NULL, OPTION_FOR},
+		{"wait", no_argument, NULL, OPTION_WAIT},
+		{"token", required_argument, NULL, OPTION_TOKEN},
+		{"pin-fd", required_argument, NULL, OPTION_PIN_FD},
+		{"confirm-pin", no_argument, NULL, OPTION_CONFIRM_PIN},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{},
+	};
+	struct call_options o = CALL_OPTIONS_INIT;
+	_cleanup_proxy_ struct proxy *p = NULL;
+	struct target t;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == OPTION_HELP) {
+			verb_print_help(verb, stdout);
+			return 0;
+		}
+		if (c == '?')
+			return verb_usage(verb);
+		if (call_option(&o, verb, c, optarg) < 0)
+			return EXIT_USAGE;
+	}
+	if (argc - optind > 1)
+		return verb_usage_error(verb, "Approve one tunnel at a time");
+	r = proxy_open(&p);
+	if (r)
+		return r;
+	if (optind == argc) {
+		r = approve_all(p, &o);
+	} else {
+		r = target_resolve(&t, p, argv[optind]);
+		if (!r)
+			r = approve_one(p, &t, &o);
+	}
+	call_options_clear(&o);
+	return r;
+}
+
+const struct verb verb_approve = {
+	"approve",
+	approve_main,
+	"[TUNNEL[/PEER]] [--for TIME] [--wait]",
+	"Open a tunnel with a touch of the security key",
+	"Without a tunnel: every one with ApprovalScope = global, in turn, or the only one there is.\n"
+	"PEER is a name, or the beginning of a public key in base64 or hex.\n"
+	"While approved, the tunnel serves every user of this machine.\n\n"
+	"  --for TIME      for this long (8h, 90m, 1h30m), at most the tunnel's ApprovalLifetime\n"
+	"  --wait          wait for a security key to be plugged in\n"
+	"  --token ID      use this security key (`wgfido tokens` lists them)\n"
+	"  --pin-fd N      read the PIN from file descriptor N, when one is needed\n"
+	"  --confirm-pin   use the PIN also when three or fewer tries are left\n",
+};

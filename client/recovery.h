@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The recovery code on its way to paper: shown once, and its last group typed back. */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "common/secret.h"
+
+/* What Enroll, Rekey, ImportKey and AddKeyslot answer. */
+struct recovery_result {
+	char *public_key;      /* "" where there was none */
+	struct secret *code;   /* NULL: none was made */
+	uint32_t slot;
+};
+
+int recovery_result_read(struct recovery_result *ret, sd_bus_message *reply);
+void recovery_result_clear(struct recovery_result *r);
+
+/*
+ * Shows the code: on the terminal with the last group typed back until it is right, or with yes as a line
+ * "recovery code: ..." on stdout. 0, or says the error (Ctrl-C: Cancelled) and returns the exit status.
+ */
+int recovery_show(const struct secret *code, const char *tunnel, bool yes);
