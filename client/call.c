@@ -25,6 +25,7 @@ struct pending {
 	sd_event *event;
 	sd_bus_message *reply;
 	bool live;
+	bool done;
 	unsigned int interrupts;
 	char shown[512]; /* the last plain line */
 	char token[128]; /* the last token that a prompt named */
@@ -217,7 +218,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 	(void)error;
 	w->reply = sd_bus_message_ref(m);
-	return sd_event_exit(w->event, 0);
+	w->done = true;
+	return 0;
 }
 
 /* The first one stops the token's blinking and waits for the broker's word; the second one ends us at once. */
@@ -228,8 +230,10 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
 
 	(void)source;
 	(void)info;
-	if (w->interrupts++)
-		return sd_event_exit(w->event, 0);
+	if (w->interrupts++) {
+		w->done = true;
+		return 0;
+	}
 	if (strcmp(interface, WGFIDO_PEER_INTERFACE)) {
 		path = w->call->tunnel_path;
 		interface = WGFIDO_TUNNEL_INTERFACE;
@@ -271,8 +275,9 @@ static int call_once(struct pending *w)
 	if (r >= 0)
 		r = sd_bus_call_async(w->proxy->bus, &slot, m, on_reply, w,
 			w->call->options->wait ? UINT64_MAX : CALL_TIMEOUT);
-	if (r >= 0)
-		r = sd_event_loop(w->event);
+	/* Not sd_event_loop(): a loop that exits closes the bus, and there may be another try. */
+	for (w->done = false; r >= 0 && !w->done;)
+		r = sd_event_run(w->event, UINT64_MAX);
 
 	if (w->live && *w->shown)
 		term_live_line("");

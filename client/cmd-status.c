@@ -19,6 +19,7 @@ struct show {
 	bool json;
 	bool live;  /* redraw in place, with a clock that runs */
 	bool watch;
+	bool done;
 	bool missing; /* the broker does not run where it should */
 	bool dirty; /* something changed since it was shown */
 	char *last; /* JSON: a line is printed only when it differs */
@@ -75,15 +76,6 @@ static int show(struct show *w)
 	return r;
 }
 
-/* Several signals tell of one change: shown once, when the loop has nothing else to do. */
-static int on_idle(sd_event_source *source, void *userdata)
-{
-	struct show *w = userdata;
-
-	(void)source;
-	return w->dirty ? show(w) : 0;
-}
-
 static void mark_dirty(struct show *w)
 {
 	w->dirty = true;
@@ -110,9 +102,18 @@ static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_time(source, usec + US_PER_SEC);
 }
 
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct show *w = userdata;
+
+	(void)source;
+	(void)info;
+	w->done = true;
+	return 0;
+}
+
 static int watch(struct show *w)
 {
-	sd_event_source *idle = NULL;
 	sigset_t mask;
 	int r;
 
@@ -125,22 +126,22 @@ static int watch(struct show *w)
 		r = sd_bus_attach_event(w->proxy->bus, w->event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0 && w->proxy->bus)
 		r = proxy_watch(w->proxy, on_change, w);
-	/* Without a handler these end the loop. */
 	if (r >= 0)
-		r = sd_event_add_signal(w->event, NULL, SIGINT, NULL, NULL);
+		r = sd_event_add_signal(w->event, NULL, SIGINT, on_signal, w);
 	if (r >= 0)
-		r = sd_event_add_signal(w->event, NULL, SIGTERM, NULL, NULL);
+		r = sd_event_add_signal(w->event, NULL, SIGTERM, on_signal, w);
 	if (r >= 0)
 		sd_event_add_inotify(w->event, NULL, dirs_agent_run(), IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE, on_file, w);
 	if (r >= 0 && w->live)
 		r = sd_event_add_time_relative(w->event, NULL, CLOCK_BOOTTIME, US_PER_SEC, US_PER_MS, on_second, w);
 	if (r >= 0)
-		r = sd_event_add_post(w->event, &idle, on_idle, w);
-	if (r >= 0)
 		r = show(w);
-	if (r >= 0)
-		r = sd_event_loop(w->event);
-	sd_event_source_unref(idle);
+	/* Several signals tell of one change: it is shown once, when nothing else is there to be read. */
+	while (r >= 0 && !w->done) {
+		r = sd_event_run(w->event, w->dirty ? 0 : UINT64_MAX);
+		if (r == 0 && w->dirty)
+			r = show(w);
+	}
 	if (w->proxy->bus)
 		sd_bus_detach_event(w->proxy->bus);
 	w->event = sd_event_unref(w->event);

@@ -25,9 +25,13 @@ client_libclient_a_SOURCES = \
 	client/verb.c client/verb.h
 client_libclient_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
 
-CLIENT_LIBS = client/libclient.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(INIH_LIBS)
+CLIENT_LIBS = client/libclient.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(COMMON_LIBS)
 
 bin_PROGRAMS += client/wgfido
 client_wgfido_SOURCES = client/main.c
 client_wgfido_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_LDADD = $(CLIENT_LIBS)
+
+dist_noinst_SCRIPTS += tests/integration/test-client.py
+TESTS += tests/integration/test-client.py
+EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py

@@ -146,7 +146,7 @@ static int refresh(struct proxy *p, sd_bus_error *error)
 		}
 	}
 	if (r >= 0)
-		r = object_init(manager_fields, p);
+		r = object_init(object_fields(WGFIDO_MANAGER_INTERFACE), p);
 	sd_bus_message_unref(reply);
 	if (r < 0) {
 		objects_clear(p);

@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line against a fake broker: what is asked, what is said, and the exit status."""
+import json
+import os
+import subprocess
+import time
+
+from client_case import KEY, WGFIDO, ClientCase, fake, signal, unittest
+
+HELD = {"Mode": "psk", "Held": "wrapped", "PublicKey": KEY["T"]}
+
+
+class Basics(ClientCase):
+    def test_help_everywhere(self):
+        verbs = [line.split()[0] for line in self.wgfido("--help").splitlines() if line.startswith("  ")]
+        self.assertIn("approve", verbs)
+        for verb in verbs:
+            if verb.startswith("-"):
+                continue
+            self.assertIn("Usage: wgfido %s" % verb, self.wgfido(verb, "--help"))
+            self.wgfido(verb, "--no-such-option", status=2)
+
+    def test_version_and_usage(self):
+        self.assertRegex(self.wgfido("--version"), r"^wgfido \d")
+        self.wgfido(status=2)
+        self.wgfido("frobnicate", status=2)
+        self.assertIn("frobnicate", self.err)
+
+    def test_no_broker(self):
+        for argv in (["approve"], ["approve", "wg0"], ["revoke", "wg0"], ["lock"], ["tokens"], ["pubkey", "wg0"]):
+            self.wgfido(*argv, status=1)
+            self.assertEqual(self.err, "wgfido: The wgfido broker is not running: systemctl start wgfidod\n")
+
+    def test_no_bus(self):
+        self.env["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=%s/nothing" % self.dir
+        self.wgfido("lock", status=1)
+        self.assertIn("system bus", self.err)
+
+
+class Approve(ClientCase):
+    def setUp(self):
+        super().setUp()
+        b = self.start_broker()
+        self.wg0 = b.add(fake.Tunnel, "wg0", Name="office", **HELD)
+        self.gw = b.add(fake.Peer, self.wg0, KEY["A"], Name="gw")
+
+    def test_touch(self):
+        self.broker.answers["Approve"] = [fake.prompt("touch", fake.approve(7200))]
+        self.broker.start()
+        self.wgfido("approve", "wg0", "--for", "2h")
+        self.assertRegex(self.out, r"^office \(wg0\) is approved until .*\((1 h 59 min|2 h) left\)\.\n$")
+        self.assertEqual(self.err, "Touch YubiKey 5 to open office (wg0) to gw for 2 h\n")
+        self.assertEqual(self.broker.calls[0].options, {"for": 7200})
+
+    def test_steps_and_plug(self):
+        second = fake.prompt("touch", fake.approve(), step=2, steps=3)
+        self.broker.answers["Approve"] = [fake.prompt("token-with-key", second, token="")]
+        self.broker.start()
+        self.wgfido("approve", "--wait")
+        self.assertEqual(
+            self.err,
+            "Plug in a security key that opens wg0, to open office (wg0) to gw for 8 h\n"
+            "Touch YubiKey 5 to open office (wg0) to gw for 8 h, touch 2 of 3\n",
+        )
+        self.assertEqual(self.broker.calls[0].options, {"wait": True})
+
+    def test_peer(self):
+        self.broker.add(fake.Peer, self.wg0, KEY["B"])
+        self.broker.start()
+        for peer in ("gw", KEY["A"], KEY["A"][:6], "4141", "41" * 32):
+            self.wgfido("approve", "wg0/" + peer)
+            self.assertIs(self.broker.calls[-1].peer, self.gw)
+        self.wgfido("approve", "office/gw")
+
+    def test_peer_ambiguous(self):
+        import base64
+
+        twin = base64.b64encode(b"A" * 31 + b"B").decode()
+        self.broker.add(fake.Peer, self.wg0, twin)
+        self.broker.start()
+        self.wgfido("approve", "wg0/41", status=24)
+        self.assertIn(twin, self.err)
+        self.assertIn("gw (%s)" % KEY["A"], self.err)
+        self.wgfido("approve", "wg0/nobody", status=24)
+        self.assertIn("choose one of gw", self.err)
+        self.wgfido("approve", "wg0/", status=24)
+        self.wgfido("approve", "wg9", status=24)
+        self.assertIn("wg0", self.err)
+        self.assertEqual(self.broker.calls, [])
+
+    def test_which(self):
+        wg1 = self.broker.add(fake.Tunnel, "wg1", **HELD)
+        self.broker.start()
+        self.wgfido("approve", status=24)
+        self.assertIn("wg0, wg1", self.err)
+        self.wg0.properties["ApprovalScope"] = wg1.properties["ApprovalScope"] = "global"
+        self.wgfido("approve")
+        self.assertEqual([c.tunnel for c in self.broker.calls], [self.wg0, wg1])
+
+    def test_errors(self):
+        names = {"TokenMissing": 10, "TouchTimeout": 11, "WrongToken": 19, "TokenFailed": 21, "LimitExceeded": 25}
+        self.broker.start()
+        for name, status in names.items():
+            self.broker.answers["Approve"] = [fake.fail(name, "Sentence of %s." % name)]
+            self.wgfido("approve", "wg0", status=status)
+            self.assertEqual(self.err, "wgfido: Sentence of %s.\n" % name)
+        self.wgfido("approve", "wg0", "--for", "soon", status=2)
+        self.assertIn("soon", self.err)
+
+    def test_hostile_names(self):
+        answer = fake.prompt("touch", fake.approve(), token="a\x1b[2Jb\u009bc")
+        self.broker.answers["Approve"] = [answer]
+        self.broker.start()
+        self.wgfido("approve", "wg0")
+        self.assertIn("Touch a?[2Jb??c to", self.err)
+
+    def test_pin_away_from_terminal(self):
+        self.broker.answers["Approve"] = [fake.fail("PinRequired")]
+        self.broker.start()
+        self.wgfido("approve", "wg0", status=13)
+        self.assertIn("--pin-fd", self.err)
+
+    def test_pin_fd(self):
+        self.broker.answers["Approve"] = [fake.fail("PinRequired"), fake.approve()]
+        self.broker.start()
+        r, w = os.pipe()
+        os.write(w, b"1234\nrest")
+        os.close(w)
+        self.wgfido("approve", "wg0", "--pin-fd", str(r), pass_fds=[r])
+        self.assertEqual(os.read(r, 10), b"rest")
+        os.close(r)
+        self.assertEqual([c.options.get("pin") for c in self.broker.calls], [None, b"1234"])
+
+    def test_pin_fd_wrong(self):
+        self.broker.answers["Approve"] = [fake.fail("PinRequired"), fake.fail("PinInvalid", "Wrong: 7 tries left.")]
+        self.broker.start()
+        r, w = os.pipe()
+        os.write(w, b"1234\n5678\n")
+        os.close(w)
+        self.wgfido("approve", "wg0", "--pin-fd", str(r), pass_fds=[r], status=14)
+        os.close(r)
+        self.assertIn("7 tries left", self.err)
+        self.assertEqual(len(self.broker.calls), 2)
+
+    def test_pin_on_terminal(self):
+        self.broker.answers["Approve"] = [
+            fake.prompt("touch", fake.fail("PinRequired")),
+            fake.fail("PinInvalid", "The PIN is wrong: 2 tries left."),
+            fake.fail("PinFewTriesLeft", "Few tries are left: 2."),
+            fake.approve(),
+        ]
+        self.broker.start()
+        t = self.terminal("approve", "wg0")
+        t.expect(r"Touch YubiKey 5 to open office \(wg0\) to gw for 8 h \.\.\. (30|29) s")
+        t.expect(r"PIN of YubiKey 5, to open .*: ")
+        t.type("12345\n")
+        t.expect("2 tries left")
+        t.expect("Try another PIN.*")
+        t.type("y\n")
+        t.expect("PIN of YubiKey 5")
+        t.type("67890\n")
+        t.expect("Few tries are left")
+        t.expect("last tries.*")
+        t.type("y\n")
+        t.expect("approved until")
+        self.assertEqual(t.finish(), 0)
+        self.assertNotIn("12345", t.text)
+        self.assertNotIn("67890", t.text)
+        pins = [(c.options.get("pin"), c.options.get("confirm-pin")) for c in self.broker.calls]
+        self.assertEqual(pins, [(None, None), (b"12345", None), (b"67890", None), (b"67890", True)])
+
+    def test_pin_declined(self):
+        self.broker.answers["Approve"] = [fake.fail("PinRequired"), fake.fail("PinInvalid", "Wrong.")]
+        self.broker.start()
+        t = self.terminal("approve", "wg0")
+        t.expect("PIN of")
+        t.type("1234\n")
+        t.expect("Try another PIN")
+        t.type("\n")
+        self.assertEqual(t.finish(), 14)
+
+    def test_pin_interrupted(self):
+        self.broker.answers["Approve"] = [fake.fail("PinRequired")]
+        self.broker.start()
+        t = self.terminal("approve", "wg0")
+        t.expect("PIN of")
+        t.type("\x03")
+        self.assertEqual(t.finish(), 12)
+
+    def test_interrupt_cancels(self):
+        self.broker.answers["Approve"] = [fake.prompt("touch", fake.never)]
+        self.broker.start()
+        p = subprocess.Popen([WGFIDO, "approve", "wg0"], env=self.env, stderr=subprocess.PIPE)
+        self.assertIn(b"Touch", p.stderr.readline())
+        p.send_signal(signal.SIGINT)
+        err = p.communicate()[1].decode()
+        self.assertEqual(p.returncode, 12, err)
+        self.assertEqual(self.broker.methods(), ["Approve", "Cancel"])
+
+    def test_second_interrupt(self):
+        self.broker.answers["Approve"] = [fake.prompt("touch", lambda *a: None, after_ms=1)]
+        self.broker.start()
+        t = self.terminal("approve", "wg0")
+        t.expect("Touch")
+        t.type("\x03")
+        t.expect("Cancelling")
+        t.type("\x03")
+        self.assertEqual(t.finish(), 12)
+
+    def test_broker_dies(self):
+        self.broker.answers["Approve"] = [fake.prompt("touch", fake.never)]
+        self.broker.start()
+        p = subprocess.Popen([WGFIDO, "approve", "wg0"], env=self.env, stderr=subprocess.PIPE)
+        p.stderr.readline()
+        self.broker.close()
+        err = p.communicate()[1].decode()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("went away", err)
+
+
+class Others(ClientCase):
+    def setUp(self):
+        super().setUp()
+        b = self.start_broker()
+        self.wg0 = b.add(fake.Tunnel, "wg0", Name="office", **HELD)
+        self.gw = b.add(fake.Peer, self.wg0, KEY["A"], Name="gw")
+
+    def test_revoke_and_lock(self):
+        self.broker.answers["LockAll"] = [fake.ok(2)]
+        self.broker.start()
+        self.assertEqual(self.wgfido("revoke", "wg0/gw"), "office (wg0) to gw is locked.\n")
+        self.assertIs(self.broker.calls[-1].peer, self.gw)
+        self.wgfido("revoke")
+        self.assertEqual(self.wgfido("lock"), "Every tunnel is locked; 2 approvals ended.\n")
+        self.assertEqual(self.broker.methods(), ["Revoke", "Revoke", "LockAll"])
+        self.broker.answers["Revoke"] = [fake.fail("Denied", "You may not.")]
+        self.wgfido("revoke", "wg0", status=23)
+
+    def test_tokens(self):
+        self.broker.start()
+        self.assertEqual(self.wgfido("tokens"), "No security key is plugged in.\n")
+        self.broker.add(fake.Token, 1, PinState="set")
+        self.broker.add(fake.Token, 2, Name="Old", Capabilities=__import__("dbus").Array(["fido2"], signature="s"))
+        out = self.wgfido("tokens")
+        self.assertIn("PIN set", out)
+        self.assertIn("lacks hmac-secret", out)
+
+    def test_pubkey(self):
+        self.broker.add(fake.Tunnel, "wg1", State="unenrolled", Held="none")
+        self.broker.start()
+        self.assertEqual(self.wgfido("pubkey", "wg0"), KEY["T"] + "\n")
+        self.wgfido("pubkey", "wg1", status=17)
+        self.assertIn("wgfido enroll wg1", self.err)
+
+    def test_gateway(self):
+        self.write("etc/wg0.conf", "[Interface]\nMode = psk\nPublicKey = %s\n[Peer]\nPublicKey = %s\n" % (KEY["C"], KEY["A"]))
+        self.broker.start()
+        out = self.wgfido("gateway", "wg0")
+        self.assertIn("PublicKey = %s\nTokenPublicKey = %s\n" % (KEY["C"], KEY["T"]), out)
+        psk = out.split("PresharedKey = ")[1].strip()
+        self.assertEqual(len(__import__("base64").b64decode(psk)), 32)
+        self.assertNotEqual(psk, self.wgfido("gateway", "wg0").split("PresharedKey = ")[1].strip())
+        self.wg0.properties["Mode"] = "identity"
+        self.assertNotIn("PresharedKey", self.wgfido("gateway", "wg0"))
+
+    def test_enroll(self):
+        def enrolled(call, done, failed):
+            done({"public-key": KEY["T"], "recovery": fake.pipe_with(b"ABCD-EFGH-IJKL")})
+
+        self.broker.answers["Enroll"] = [fake.prompt("touch", enrolled, step=3, steps=3), enrolled]
+        self.broker.start()
+        self.wgfido("enroll", "wg0", "--yes", "--label", "blue")
+        self.assertIn("recovery code: ABCD-EFGH-IJKL\n", self.out)
+        self.assertIn(KEY["T"], self.out)
+        self.assertIn("touch 3 of 3", self.err)
+        self.assertEqual(self.broker.calls[0].options, {"label": "blue", "recovery": True})
+        t = self.terminal("enroll", "wg0")
+        t.expect("ABCD-EFGH-IJKL")
+        t.expect("last group: ")
+        t.type("IJKX\n")
+        t.expect("not its last group.*last group: ")
+        t.type("ijkl\n")
+        t.expect("is enrolled")
+        self.assertEqual(t.finish(), 0)
+
+
+class Status(ClientCase):
+    def agent(self, name="wg0", **more):
+        status = {
+            "interface": name, "mode": "psk", "role": "client", "backend": "kernel", "state": "open", "reason": "",
+            "changed_boottime_us": fake.boottime_us(), "closed_boottime_us": 0, "problem": "",
+            "peers": [{"public_key": KEY["A"], "name": "gw", "state": "rotated", "slot": 7,
+                       "slot_end": int(time.time()) + 100, "offset": 0, "last_handshake": int(time.time()) - 12,
+                       "drift_repaired": 0}],
+        }
+        status.update(more)
+        self.write("run/%s.json" % name, json.dumps(status))
+
+    def with_tunnel(self, **properties):
+        b = self.start_broker()
+        self.wg0 = b.add(fake.Tunnel, "wg0", Name="office", **{**HELD, **properties})
+        b.add(fake.Peer, self.wg0, KEY["A"], Name="gw")
+        b.add(fake.Token, 1)
+        b.start()
+
+    def test_locked(self):
+        self.with_tunnel(EndReason="token-removed")
+        self.agent(state="closed", peers=[])
+        out = self.wgfido("status")
+        self.assertIn("office (wg0): locked, since the security key was pulled out\n", out)
+        self.assertIn("psk, wrapped", out)
+        self.assertNotIn("\x1b", out)
+
+    def test_approved(self):
+        import dbus
+
+        self.with_tunnel(State="approved", ApprovedUntil=dbus.UInt64(fake.boottime_us() + 3600 * 10**6))
+        self.agent()
+        out = self.wgfido("status")
+        self.assertRegex(out, r"office \(wg0\): approved until .* left\)\n")
+        self.assertRegex(out, r"peer   gw: open, confirmed by a handshake, slot 7, last handshake 1\d s ago\n")
+        self.assertNotIn("!", out)
+        root = json.loads(self.wgfido("status", "--json"))
+        self.assertEqual(root["tunnels"][0]["state"], "approved")
+        self.assertAlmostEqual(root["tunnels"][0]["approved_until"], time.time() + 3600, delta=PATIENCE_SECONDS)
+        self.assertEqual(root["tunnels"][0]["agent"]["peers"][0]["state"], "rotated")
+        self.assertEqual(root["tunnels"][0]["warnings"], [])
+        self.assertEqual(root["tokens"][0]["name"], "YubiKey 5")
+        self.assertTrue(root["broker"])
+
+    def test_warnings(self):
+        self.with_tunnel()
+        self.assertIn("does not guard wg0", self.wgfido("status"))
+        self.agent(state="open")
+        self.assertIn("open although it is not approved", self.wgfido("status"))
+        self.agent(state="closed", problem="the watchdog is off")
+        self.assertIn("the watchdog is off", self.wgfido("status"))
+        self.write("run/wg0.json", "not json")
+        self.assertIn("does not guard wg0", self.wgfido("status"))
+        peers = [{"public_key": KEY["A"], "state": "open", "slot_end": int(time.time()) - 500, "drift_repaired": 3}]
+        self.agent(state="closed", peers=peers)
+        out = self.wgfido("status")
+        self.assertIn("may be old", out)
+        self.assertIn("3 times", out)
+
+    def test_gateway(self):
+        self.agent(role="gateway")
+        out = self.wgfido("status")
+        self.assertIn("wg0: gateway, psk", out)
+        self.assertEqual(self.err, "")
+        root = json.loads(self.wgfido("status", "--json"))
+        self.assertFalse(root["broker"])
+        self.assertEqual(root["agent_only"][0]["role"], "gateway")
+
+    def test_no_broker(self):
+        self.agent()
+        self.wgfido("status", status=1)
+        self.assertIn("systemctl start wgfidod", self.err)
+        self.assertIn("wg0: client", self.out)
+
+    def test_watch(self):
+        self.with_tunnel()
+        self.agent(state="closed")
+        p = subprocess.Popen([WGFIDO, "status", "--json", "--watch"], env=self.env, stdout=subprocess.PIPE)
+        self.assertEqual(json.loads(p.stdout.readline())["tunnels"][0]["state"], "locked")
+        self.wgfido("approve", "wg0")
+        self.assertEqual(json.loads(p.stdout.readline())["tunnels"][0]["state"], "approved")
+        p.send_signal(signal.SIGINT)
+        p.communicate()
+        self.assertEqual(p.returncode, 0)
+
+
+PATIENCE_SECONDS = 60
+
+if __name__ == "__main__":
+    unittest.main()
