@@ -6,6 +6,9 @@ daemon_libbrokercore_a_SOURCES = \
 	daemon/keystore.c daemon/keystore.h \
 	daemon/keystore-file.c \
 	daemon/keystore-json.c daemon/keystore-text.h \
+	daemon/presence.c daemon/presence.h daemon/presence-internal.h \
+	daemon/presence-kernel.c daemon/presence-soft.c daemon/presence-udev.c \
+	daemon/presence-uevent.c daemon/presence-uevent.h \
 	daemon/recovery.c \
 	daemon/worker.c daemon/worker.h \
 	daemon/worker-spawn.c daemon/worker-spawn.h

@@ -27,7 +27,16 @@ struct presence_callbacks {
 
 struct presence;
 
-/* soft_dir: NULL for none. use_udev: false in tests. Calls added for what is there already, from the loop's first turn. */
+/*
+ * soft_dir: NULL for none; it must exist. use_udev: false in tests, and then netlink is not touched. Calls added for what is
+ * there already, from the loop's first turn; removed is called from the turn that sees it, no timer between. Do not call
+ * presence_free from the callbacks. Where udev or the kernel's uevents cannot be had (a container), presence goes on with the
+ * rest: presence_sources tells.
+ */
 int presence_new(struct presence **ret, sd_event *event, bool use_udev, const char *soft_dir,
 	const struct presence_callbacks *callbacks, void *userdata);
 struct presence *presence_free(struct presence *p);
+
+enum presence_source { PRESENCE_UDEV = 1, PRESENCE_KERNEL = 2, PRESENCE_SOFT = 4 };
+/* Those that are listened to. Without PRESENCE_KERNEL a hanging udevd delays the closing of tunnels. */
+unsigned int presence_sources(const struct presence *p);
