@@ -310,10 +310,28 @@ static int get_finish(struct wire_reader *r)
 	return r->error;
 }
 
+/* Also asked of values that are none of the enum's. */
+static bool type_is_request(enum wire_type type)
+{
+	switch (type) {
+	case WIRE_INFO:
+	case WIRE_PROBE:
+	case WIRE_CREATE:
+	case WIRE_EVALUATE:
+	case WIRE_CANCEL:
+		return true;
+	case WIRE_STATUS:
+	case WIRE_RESULT:
+		return false;
+	}
+	return false;
+}
+
 int wire_encode_request(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, const struct wire_request *request)
 {
 	struct wire_writer w = { .buf = buf };
 
+	put_check(&w, type_is_request(request->type));
 	put_header(&w, request->type, request->serial);
 	if (request->type != WIRE_CANCEL)
 		put_u32(&w, request->timeout_ms);
@@ -342,7 +360,6 @@ int wire_encode_request(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, c
 		break;
 	case WIRE_STATUS:
 	case WIRE_RESULT:
-		put_check(&w, false);
 		break;
 	}
 	return put_finish(&w, ret_len);
@@ -446,6 +463,7 @@ int wire_encode_result(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, co
 		put_u8(&w, 0);
 		return put_finish(&w, ret_len);
 	}
+	put_check(&w, type_is_request(result->answers) && result->answers != WIRE_CANCEL);
 	put_u8(&w, result->answers);
 	switch (result->answers) {
 	case WIRE_INFO:
@@ -463,7 +481,6 @@ int wire_encode_result(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, co
 	case WIRE_CANCEL:
 	case WIRE_STATUS:
 	case WIRE_RESULT:
-		put_check(&w, false);
 		break;
 	}
 	return put_finish(&w, ret_len);

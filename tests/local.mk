@@ -11,11 +11,63 @@ FUZZ_ENGINE =
 FUZZ_DEFS =
 endif
 
+FUZZ_TARGETS += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c
+tests_fuzz_fuzz_config_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_config_LDADD = tests/fuzz/libreplay.a common/libcommon.a $(COMMON_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-wire
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz-wire.c
 tests_fuzz_fuzz_wire_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_wire_LDADD = tests/fuzz/libreplay.a common/libcommon.a $(COMMON_LIBS)
+
+# --wrap: the calls that a test makes fail.
+UNIT_TESTS += tests/unit/test-clock
+tests_unit_test_clock_SOURCES = tests/unit/test-clock.c tests/unit/unit.h
+tests_unit_test_clock_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_clock_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-config
+tests_unit_test_config_SOURCES = tests/unit/test-config.c tests/unit/unit.h
+tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_config_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=reallocarray -Wl,--wrap=strdup
+
+UNIT_TESTS += tests/unit/test-encoding
+tests_unit_test_encoding_SOURCES = tests/unit/test-encoding.c tests/unit/unit.h
+tests_unit_test_encoding_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_encoding_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-file
+tests_unit_test_file_SOURCES = tests/unit/test-file.c tests/unit/unit.h
+tests_unit_test_file_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_file_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync -Wl,--wrap=renameat -Wl,--wrap=fchmod -Wl,--wrap=fchown
+
+UNIT_TESTS += tests/unit/test-outcome
+tests_unit_test_outcome_SOURCES = tests/unit/test-outcome.c tests/unit/unit.h
+tests_unit_test_outcome_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_outcome_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-schedule
+tests_unit_test_schedule_SOURCES = tests/unit/test-schedule.c tests/unit/unit.h
+tests_unit_test_schedule_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_schedule_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_schedule_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
+
+UNIT_TESTS += tests/unit/test-secret
+tests_unit_test_secret_SOURCES = tests/unit/test-secret.c tests/unit/unit.h
+tests_unit_test_secret_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_secret_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc -Wl,--wrap=sodium_free
+
+UNIT_TESTS += tests/unit/test-wire
+tests_unit_test_wire_SOURCES = tests/unit/test-wire.c tests/unit/unit.h
+tests_unit_test_wire_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_wire_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
@@ -23,6 +75,11 @@ TESTS += $(UNIT_TESTS)
 endif
 check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += $(FUZZ_TARGETS)
+
+# The contracts that no compiler sees.
+dist_check_SCRIPTS = tests/vectors/check-schedule.sh
+TESTS += $(dist_check_SCRIPTS)
+EXTRA_DIST += tests/vectors/schedule.py tests/vectors/schedule.txt
 
 TEST_EXTENSIONS = .sh .py
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test
