@@ -1,0 +1,24 @@
+noinst_LIBRARIES += token/libtoken.a
+token_libtoken_a_SOURCES = \
+	token/authdata.c token/authdata.h \
+	token/ctaphid.c token/ctaphid.h \
+	token/ctaphid-frame.c token/ctaphid-frame.h \
+	token/fido.c token/fido.h token/fido-ops.h \
+	token/fido-assert.c \
+	token/fido-create.c \
+	token/hid.c token/hid.h \
+	token/hid-desc.c token/hid-desc.h \
+	token/sandbox.c token/sandbox.h \
+	token/seqpacket.c token/seqpacket.h \
+	token/session.c token/session.h \
+	token/transport.c token/transport.h \
+	token/worker.c token/worker.h
+TOKEN_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(CBOR_CFLAGS) $(CRYPTO_CFLAGS) $(HIDAPI_CFLAGS) $(SECCOMP_CFLAGS)
+token_libtoken_a_CFLAGS = $(TOKEN_CFLAGS)
+TOKEN_LIBS = token/libtoken.a common/libcommon.a $(FIDO2_LIBS) $(CBOR_LIBS) $(CRYPTO_LIBS) $(HIDAPI_LIBS) $(SECCOMP_LIBS) \
+	$(COMMON_LIBS)
+
+pkglibexec_PROGRAMS += token/wgfido-token
+token_wgfido_token_SOURCES = token/main.c
+token_wgfido_token_CFLAGS = $(TOKEN_CFLAGS)
+token_wgfido_token_LDADD = $(TOKEN_LIBS)
