@@ -1,0 +1,32 @@
+# wgfidod. The broker's core knows no sd-bus; the program adds it.
+noinst_LIBRARIES += daemon/libbroker.a
+daemon_libbroker_a_SOURCES = \
+	daemon/broker.c daemon/broker.h \
+	daemon/expiry.c daemon/expiry.h \
+	daemon/operation.c daemon/operation.h \
+	daemon/operation-approve.c \
+	daemon/operation-create.c \
+	daemon/operation-enroll.c \
+	daemon/operation-export.c \
+	daemon/operation-keyslot.c \
+	daemon/operation-unlock.c \
+	daemon/request.c daemon/request.h \
+	daemon/token.c daemon/token.h \
+	daemon/tunnel.c daemon/tunnel.h
+daemon_libbroker_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+
+pkglibexec_PROGRAMS += daemon/wgfidod
+daemon_wgfidod_SOURCES = \
+	daemon/bus.c daemon/bus.h \
+	daemon/bus-call.c daemon/bus-call.h \
+	daemon/bus-manager.c \
+	daemon/bus-options.c \
+	daemon/bus-peer.c \
+	daemon/bus-token.c \
+	daemon/bus-tunnel.c \
+	daemon/logind.c daemon/logind.h \
+	daemon/main.c \
+	daemon/polkit.c daemon/polkit.h
+daemon_wgfidod_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+daemon_wgfidod_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) \
+	$(COMMON_LIBS)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The broker's core: tokens, tunnels, requests, approvals. It knows no message bus: what changes is told through
+ * callbacks, and what is asked comes in as requests. Nothing here blocks but reads and writes of its own small files.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/approval.h"
+#include "daemon/operation.h"
+#include "daemon/presence.h"
+#include "daemon/request.h"
+#include "daemon/token.h"
+#include "daemon/tunnel.h"
+
+#define BROKER_WAIT_SECONDS 300 /* for a token to be plugged in */
+#define BROKER_FORGET_SECONDS 60
+
+struct broker_options {
+	const char *config_dir;
+	const char *state_dir;
+	const char *token_worker;
+	const char *soft_tokens; /* NULL: none */
+	bool use_udev;
+	uint32_t touch_timeout_ms;
+	uint32_t wait_timeout_ms;
+	struct clock *clock;
+};
+
+/* Called from the event loop, never while a callback of the core runs further up. Objects are whole during the call. */
+struct broker_callbacks {
+	void (*token_added)(void *userdata, struct token *t);
+	void (*token_changed)(void *userdata, struct token *t);
+	void (*token_removed)(void *userdata, struct token *t); /* still listed */
+	void (*tunnel_added)(void *userdata, struct tunnel *t);
+	/* what: enum tunnel_change; peers with dirty set changed too */
+	void (*tunnel_changed)(void *userdata, struct tunnel *t, unsigned int what);
+	void (*tunnel_removed)(void *userdata, struct tunnel *t); /* still listed */
+	void (*note)(void *userdata, enum log_level level, const char *text);
+};
+
+struct broker {
+	sd_event *event;
+	struct broker_options options;
+	const struct broker_callbacks *callbacks;
+	void *userdata;
+	char *keys_dir, *staging_dir;
+	struct tokens tokens;
+	struct tunnel_list tunnels; /* by name */
+	struct request_list requests;
+	struct operation_list operations, ended; /* oldest first */
+	struct approvals *approvals;
+	struct presence *presence;
+	struct expiry *expiry;
+	sd_event_source *settle;
+};
+
+int broker_new(struct broker **ret, sd_event *event, const struct broker_options *options,
+	const struct broker_callbacks *callbacks, void *userdata);
+/* Ends all approvals (they are wiped and told first) and answers all requests. */
+struct broker *broker_free(struct broker *b);
+void broker_stop(struct broker *b);
+
+/* Reads the directory of configurations, and the key files, again; what changed loses its approvals. */
+int broker_reload(struct broker *b);
+
+struct tunnel *broker_find_tunnel(struct broker *b, const char *ifname);
+struct instant broker_now(const struct broker *b);
+uint64_t broker_touch_deadline(const struct broker *b);
+
+size_t broker_lock_all(struct broker *b);
+/* peer NULL: all of it */
+size_t broker_revoke(struct broker *b, struct tunnel *t, const uint8_t *peer, const char *who);
+/* The pending requests of this uid on this tunnel (peer). Returns how many. */
+size_t broker_cancel(struct broker *b, const struct requester *who, const char *ifname, const uint8_t *peer);
+/* OUTCOME_DENIED: not the exporter, or too late. */
+int broker_forget_key(struct broker *b, struct tunnel *t, const char *sender);
+
+/* reason: one flag of enum config_end_on; session NULL: any. Ends the approvals of tunnels that say so; of all with force. */
+size_t broker_end_on(struct broker *b, enum config_end_on reason, const char *session, bool force);
+
+/* Called by the parts of the core. */
+void broker_note(struct broker *b, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void broker_settle_soon(struct broker *b);
+void broker_settle(struct broker *b);	  /* tells of what is marked, frees what has ended */
+void broker_arm_expiry(struct broker *b);
+void broker_end_approvals(struct broker *b, const char *ifname, const uint8_t *peer, enum approval_end why);
+void broker_cancel_operations(struct broker *b, const char *ifname, const char *why);
+/* One operation that writes the key file at a time. */
+bool broker_key_file_busy(const struct broker *b, const struct operation *except, const char *ifname);

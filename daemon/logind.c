@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/logind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "daemon/broker.h"
+
+#define LOGIND_NAME "org.freedesktop.login1"
+#define LOGIND_PATH "/org/freedesktop/login1"
+#define LOGIND_MANAGER "org.freedesktop.login1.Manager"
+#define LOGIND_SESSION "org.freedesktop.login1.Session"
+#define LOGIND_SESSION_PREFIX "/org/freedesktop/login1/session"
+
+struct logind {
+	sd_bus *bus;
+	struct broker *broker;
+	int inhibitor; /* -1: none held */
+	bool told_absent;
+	sd_bus_slot *taking, *asking, *slots[4];
+};
+
+static void release(struct logind *l)
+{
+	if (l->inhibitor >= 0)
+		(void)close(l->inhibitor);
+	l->inhibitor = -1;
+}
+
+static int on_inhibited(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	int fd;
+
+	(void)error;
+	l->taking = sd_bus_slot_unref(l->taking);
+	if (sd_bus_message_is_method_error(m, NULL)) {
+		const char *why = sd_bus_message_get_error(m)->message;
+
+		if (!l->told_absent)
+			log_info("logind: not there, EndOn has no effect: %s", why ? why : "");
+		l->told_absent = true;
+		return 0;
+	}
+	if (sd_bus_message_read(m, "h", &fd) < 0)
+		return 0;
+	release(l);
+	l->inhibitor = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	l->told_absent = false;
+	log_info("logind: suspend is held back until approvals have ended");
+	return 0;
+}
+
+static void inhibit(struct logind *l)
+{
+	int r;
+
+	if (l->inhibitor >= 0 || l->taking)
+		return;
+	r = sd_bus_call_method_async(l->bus, &l->taking, LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "Inhibit", on_inhibited,
+		l, "ssss", "sleep", "wgfido", "Closing WireGuard tunnels", "delay");
+	if (r < 0)
+		log_warning("logind: cannot hold suspend back: %s", strerror(-r));
+}
+
+/*
+ * systemd 252 does not say what kind of sleep it is, and hibernation writes memory to disk. Where the machine can hibernate, it
+ * is taken for that. An unreadable answer is no reason to keep keys.
+ */
+static int on_can_hibernate(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	const char *answer = "yes";
+
+	(void)error;
+	l->asking = sd_bus_slot_unref(l->asking);
+	if (!sd_bus_message_is_method_error(m, NULL))
+		(void)sd_bus_message_read(m, "s", &answer);
+	if (strcmp(answer, "na") != 0 && strcmp(answer, "no") != 0)
+		(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, true);
+	release(l);
+	return 0;
+}
+
+static int on_sleep(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	int begins;
+
+	(void)error;
+	if (sd_bus_message_read(m, "b", &begins) < 0)
+		return 0;
+	if (!begins) {
+		inhibit(l);
+		return 0;
+	}
+	(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, false);
+	if (sd_bus_call_method_async(l->bus, &l->asking, LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "CanHibernate",
+		    on_can_hibernate, l, NULL) < 0) {
+		(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, true);
+		release(l);
+	}
+	return 0;
+}
+
+static int on_session_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	const char *session;
+
+	(void)error;
+	if (sd_bus_message_read(m, "s", &session) >= 0)
+		(void)broker_end_on(l->broker, CONFIG_END_LOGOUT, session, false);
+	return 0;
+}
+
+static int on_lock(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	char *session = NULL;
+
+	(void)error;
+	if (sd_bus_path_decode(sd_bus_message_get_path(m), LOGIND_SESSION_PREFIX, &session) > 0)
+		(void)broker_end_on(l->broker, CONFIG_END_LOCK, session, false);
+	free(session);
+	return 0;
+}
+
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	const char *name, *before, *after;
+
+	(void)error;
+	if (sd_bus_message_read(m, "sss", &name, &before, &after) < 0)
+		return 0;
+	release(l);
+	if (after[0])
+		inhibit(l);
+	return 0;
+}
+
+int logind_new(struct logind **ret, sd_bus *bus, struct broker *broker)
+{
+	struct logind *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->bus = sd_bus_ref(bus);
+	l->broker = broker;
+	l->inhibitor = -1;
+	r = sd_bus_match_signal_async(bus, &l->slots[0], LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "PrepareForSleep",
+		on_sleep, NULL, l);
+	if (r >= 0)
+		r = sd_bus_match_signal_async(bus, &l->slots[1], LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "SessionRemoved",
+			on_session_removed, NULL, l);
+	if (r >= 0)
+		r = sd_bus_match_signal_async(bus, &l->slots[2], LOGIND_NAME, NULL, LOGIND_SESSION, "Lock", on_lock, NULL, l);
+	if (r >= 0)
+		r = sd_bus_add_match_async(bus, &l->slots[3],
+			"type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+			"member='NameOwnerChanged',arg0='" LOGIND_NAME "'",
+			on_owner_changed, NULL, l);
+	if (r < 0) {
+		logind_free(l);
+		return r;
+	}
+	inhibit(l);
+	*ret = l;
+	return 0;
+}
+
+struct logind *logind_free(struct logind *l)
+{
+	size_t i;
+
+	if (!l)
+		return NULL;
+	release(l);
+	sd_bus_slot_unref(l->taking);
+	sd_bus_slot_unref(l->asking);
+	for (i = 0; i < sizeof(l->slots) / sizeof(l->slots[0]); i++)
+		sd_bus_slot_unref(l->slots[i]);
+	sd_bus_unref(l->bus);
+	free(l);
+	return NULL;
+}
