@@ -7,4 +7,4 @@ EXTRA_DIST += tests/net/lib.sh $(NET_TESTS)
 .PHONY: check-net
 check-net: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)
-	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$(NET_TESTS)"
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$(NET_TESTS)" SH_LOG_COMPILER=
