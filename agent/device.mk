@@ -21,3 +21,9 @@ DEVICE_LIBS = agent/libdevice.a common/libcommon.a $(MNL_LIBS) $(COMMON_LIBS)
 NET_TESTS =
 
 include tests/net/net.mk
+
+check_PROGRAMS += tests/net/device-tool
+tests_net_device_tool_SOURCES = tests/net/device-tool.c
+tests_net_device_tool_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_net_device_tool_LDADD = $(DEVICE_LIBS)
+NET_TESTS += tests/net/test-device.sh

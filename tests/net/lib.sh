@@ -32,6 +32,7 @@
 #				allowed-ips beyond ADDR's own network are the caller's to add.
 #	wg_down NS IFACE	deletes it; ends its wireguard-go
 #	wg_keys NAME		new key pair in $NET_TMP/NAME.key and $NET_TMP/NAME.pub (prints the public key)
+#	wg_psk NAME		new preshared key in the file $NET_TMP/NAME
 #	wg_handshake NS IFACE PUBKEY	prints unix time of the last handshake, 0 if never
 #	wg_pings NS ADDR [SECONDS]	true when a ping to ADDR is answered within SECONDS (5), pinging every 200 ms
 #
@@ -336,6 +337,11 @@ wg_keys()
 {
 	(umask 077 && wg genkey >"$NET_TMP/$1.key")
 	wg pubkey <"$NET_TMP/$1.key" | tee "$NET_TMP/$1.pub"
+}
+
+wg_psk()
+{
+	(umask 077 && wg genpsk >"$NET_TMP/$1")
 }
 
 wg_handshake()
