@@ -85,7 +85,9 @@ struct wire_result {
 	int8_t pin_retries;		   /* after a PIN was refused; -1: unknown */
 	enum wire_type answers;		   /* what follows is set by this, on OUTCOME_OK only */
 	struct wire_token_info info;	   /* INFO */
-	uint8_t known;			   /* PROBE: bit i = credentials[i] is this token's */
+	/* PROBE: bit i = credentials[i] is this token's. A clear bit proves nothing for one made with WIRE_UV_PIN: such
+	 * credentials (credProtect 3) hide until the PIN is given, so only WIRE_EVALUATE tells. */
+	uint8_t known;
 	struct wire_credential credential; /* CREATE */
 	uint8_t credential_index;	   /* EVALUATE: which one answered */
 	uint8_t n_outputs;		   /* EVALUATE: = n_salts */

@@ -110,8 +110,8 @@ static const char *const syscalls_allowed[] = {
 	"getrlimit", "uname", "sysinfo", "exit", "exit_group",
 #if SANDBOX_SANITIZED
 	/* AddressSanitizer's reports, and LeakSanitizer, which stops the process from a clone of it. */
-	"clone", "ptrace", "wait4", "getppid", "tkill", "process_vm_readv", "arch_prctl", "gettid", "open", "openat", "readlink", "readlinkat", "getdents64", "sigaltstack", "prctl", "kill",
-	"sched_getaffinity", "prlimit64", "pipe2", "dup2", "access", "faccessat", "stat", "lstat", "tgkill",
+	"clone", "ptrace", "wait4", "getppid", "tkill", "tgkill", "process_vm_readv", "open", "openat", "readlink",
+	"readlinkat", "getdents", "getdents64", "sigaltstack", "prctl", "sched_getaffinity", "prlimit64", "stat", "lstat",
 #endif
 };
 
@@ -125,10 +125,13 @@ static const uint16_t ioctls_allowed[] = {0x4801, 0x4802, 0x4803, 0x4804, 0x4808
 
 static int allow(scmp_filter_ctx filter, const char *name)
 {
-	int number = seccomp_syscall_resolve_name(name);
+	int number = seccomp_syscall_resolve_name(name), r;
 
 	/* Not every architecture has every call. */
-	return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+	if (number == __NR_SCMP_ERROR)
+		return 0;
+	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+	return r == -EEXIST ? 0 : r;
 }
 
 static int allow_memory(scmp_filter_ctx filter)
