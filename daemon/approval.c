@@ -99,11 +99,6 @@ static uint64_t slot_of(const struct approval *a, uint64_t real_us)
 	return schedule_slot(&a->keys.schedule, real_us / US_PER_SEC);
 }
 
-static uint64_t epoch_of(uint64_t real_us)
-{
-	return real_us / US_PER_SEC / SCHEDULE_EPOCH_SECONDS;
-}
-
 /* The one place that says whether an approval is alive. */
 static enum approval_end end_at(const struct approval *a, const struct instant *now)
 {
@@ -111,8 +106,12 @@ static enum approval_end end_at(const struct approval *a, const struct instant *
 		return APPROVAL_END_EXPIRED;
 	if (now->boot_us < a->granted.boot_us)
 		return APPROVAL_END_CLOCK;
-	if (now->real_us >= a->until.real_us)
-		return epoch_of(now->real_us) > epoch_of(a->until.real_us - 1) ? APPROVAL_END_CLOCK : APPROVAL_END_EXPIRED;
+	if (now->real_us >= a->until.real_us) {
+		/* Boot time has not run as long as real time says: by little, it drifted; by more, it was set. */
+		uint64_t ahead = (now->real_us - a->granted.real_us) - (now->boot_us - a->granted.boot_us);
+
+		return ahead > a->request.slot_seconds * US_PER_SEC ? APPROVAL_END_CLOCK : APPROVAL_END_EXPIRED;
+	}
 	if (slot_of(a, now->real_us) + 1 < a->keys.slot)
 		return APPROVAL_END_CLOCK;
 	return APPROVAL_END_NONE;

@@ -83,8 +83,8 @@ size_t approvals_end(struct approvals *all, const char *ifname, const uint8_t *p
 size_t approvals_end_session(struct approvals *all, const char *session, enum approval_end why);
 
 /*
- * Ends what is over at now: boot time at the deadline or real time at it (END_EXPIRED); real time so far ahead that no epoch key
- * is left, or back by more than one slot from the latest seen (END_CLOCK). Moves the keys of the others forward to now's slot, so
+ * Ends what is over at now: boot time at the deadline, or real time at it (END_EXPIRED; END_CLOCK when it was set ahead by more
+ * than a slot); real time back by more than one slot from the latest seen, boot time back at all (END_CLOCK). Moves the keys of the others forward to now's slot, so
  * that earlier PSKs can no longer be computed. approvals_next returns the boot_us at which to call it again, US_NEVER if nothing is
  * alive; call it too whenever the clock was set (TFD_TIMER_CANCEL_ON_SET) and after a resume.
  */

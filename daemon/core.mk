@@ -13,3 +13,19 @@ daemon_libbrokercore_a_SOURCES = \
 	daemon/worker.c daemon/worker.h \
 	daemon/worker-spawn.c daemon/worker-spawn.h
 daemon_libbrokercore_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+
+BROKERCORE_LIBS = daemon/libbrokercore.a common/libcommon.a $(COMMON_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
+BROKERCORE_TEST_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
+
+# -Wl,--wrap: allocations fail on demand. secret_new is wrapped too, since guarded memory comes in slabs.
+UNIT_TESTS += tests/unit/test-approval
+tests_unit_test_approval_SOURCES = tests/unit/test-approval.c
+tests_unit_test_approval_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_approval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc,--wrap=calloc,--wrap=secret_new
+tests_unit_test_approval_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-recovery
+tests_unit_test_recovery_SOURCES = tests/unit/test-recovery.c
+tests_unit_test_recovery_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_recovery_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
+tests_unit_test_recovery_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/integration/softtoken.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REPORT_SIZE 64
+#define ARGUMENTS_MAX 24
+
+static const char *program(void)
+{
+	static char path[4096];
+	const char *top = getenv("top_builddir");
+
+	snprintf(path, sizeof(path), "%s/token/soft/wgfido-softtoken", top ? top : ".");
+	return path;
+}
+
+pid_t softtoken_spawn(const char *const *arguments, int stdin_fd)
+{
+	const char *argv[ARGUMENTS_MAX + 2] = { program() };
+	pid_t pid;
+
+	for (size_t i = 0; arguments[i]; i++) {
+		assert_true(i < ARGUMENTS_MAX);
+		argv[i + 1] = arguments[i];
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(stdin_fd >= 0 ? stdin_fd : null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		execv(argv[0], (char **)argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+int softtoken_wait(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		assert_int_equal(errno, EINTR);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int softtoken_run(const struct softtoken *t, const char *text, const char *const *arguments)
+{
+	int fds[2];
+	pid_t pid;
+
+	(void)t;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = softtoken_spawn(arguments, fds[0]);
+	close(fds[0]);
+	if (text)
+		assert_int_equal(write(fds[1], text, strlen(text)), (ssize_t)strlen(text));
+	close(fds[1]);
+	return softtoken_wait(pid);
+}
+
+void softtoken_init(struct softtoken *t)
+{
+	*t = (struct softtoken){ .dir = "/tmp/wgfido-soft-XXXXXX" };
+	signal(SIGPIPE, SIG_IGN);
+	assert_non_null(mkdtemp(t->dir));
+	snprintf(t->state, sizeof(t->state), "%s/state", t->dir);
+	snprintf(t->socket, sizeof(t->socket), "%s/key", t->dir);
+}
+
+void softtoken_plug(struct softtoken *t, const char *const *arguments)
+{
+	const char *argv[ARGUMENTS_MAX + 1] = { "run", "--quiet", "--state", t->state, "--socket", t->socket };
+	size_t n = 6;
+	int fd;
+
+	for (size_t i = 0; arguments && arguments[i]; i++) {
+		assert_true(n < ARGUMENTS_MAX);
+		argv[n++] = arguments[i];
+	}
+	t->pid = softtoken_spawn(argv, -1);
+	while ((fd = softtoken_connect(t)) < 0) {
+		assert_int_equal(waitpid(t->pid, NULL, WNOHANG), 0); /* it must not have ended */
+		poll(NULL, 0, 2);
+	}
+	close(fd);
+}
+
+int softtoken_unplug(struct softtoken *t)
+{
+	int status;
+
+	if (t->pid == 0)
+		return 0;
+	kill(t->pid, SIGTERM);
+	status = softtoken_wait(t->pid);
+	t->pid = 0;
+	assert_int_equal(access(t->socket, F_OK), -1);
+	return status;
+}
+
+void softtoken_clear(struct softtoken *t)
+{
+	static const char *const names[] = { "state", "state.lock" };
+
+	assert_int_equal(softtoken_unplug(t), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%s", t->dir, names[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(t->dir), 0); /* nothing else was left */
+}
+
+int softtoken_connect(const struct softtoken *t)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	strncpy(address.sun_path, t->socket, sizeof(address.sun_path) - 1);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+struct handle {
+	int fd;
+};
+
+static void *io_open(const char *path)
+{
+	struct softtoken t = { 0 };
+	struct handle *h = malloc(sizeof(*h));
+
+	snprintf(t.socket, sizeof(t.socket), "%s", path);
+	if (h)
+		h->fd = softtoken_connect(&t);
+	if (h && h->fd < 0) {
+		free(h);
+		h = NULL;
+	}
+	return h;
+}
+
+static void io_close(void *handle)
+{
+	close(((struct handle *)handle)->fd);
+	free(handle);
+}
+
+static int io_read(void *handle, unsigned char *buf, size_t len, int ms)
+{
+	struct pollfd pfd = { .fd = ((struct handle *)handle)->fd, .events = POLLIN };
+
+	if (len < REPORT_SIZE || poll(&pfd, 1, ms) != 1)
+		return -1;
+	return recv(pfd.fd, buf, REPORT_SIZE, 0) == REPORT_SIZE ? REPORT_SIZE : -1;
+}
+
+/* libfido2 puts the report number in front, as hidraw wants it. */
+static int io_write(void *handle, const unsigned char *buf, size_t len)
+{
+	if (len != REPORT_SIZE + 1)
+		return -1;
+	return send(((struct handle *)handle)->fd, buf + 1, REPORT_SIZE, 0) == REPORT_SIZE ? (int)len : -1;
+}
+
+fido_dev_t *softtoken_open(const struct softtoken *t)
+{
+	static const fido_dev_io_t io = { .open = io_open, .close = io_close, .read = io_read, .write = io_write };
+	fido_dev_t *dev = fido_dev_new();
+
+	assert_non_null(dev);
+	assert_int_equal(fido_dev_set_io_functions(dev, &io), FIDO_OK);
+	assert_int_equal(fido_dev_open(dev, t->socket), FIDO_OK);
+	return dev;
+}
+
+void softtoken_close(fido_dev_t *dev)
+{
+	fido_dev_close(dev);
+	fido_dev_free(&dev);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "token/soft/run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "token/soft/control.h"
+#include "token/soft/transport.h"
+#include "token/soft/verbs.h"
+
+struct token {
+	const struct run_options *options;
+	struct store store;
+	struct ctap2 ctap2;
+	struct softhid hid;
+	struct transport *transport;
+	struct control control;
+	int signal_fd;
+	bool tty_open;
+	bool announced; /* that a touch is wanted */
+};
+
+static uint64_t now_us(void)
+{
+	return clock_now(&clock_system).boot_us;
+}
+
+static int on_save(void *userdata)
+{
+	struct token *t = userdata;
+	int r = store_save(&t->store);
+
+	if (r < 0)
+		log_error("%s: cannot be written: %s", t->options->state, strerror(-r));
+	return r;
+}
+
+static void on_send(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE])
+{
+	struct token *t = userdata;
+
+	t->transport->ops->send(t->transport, report);
+}
+
+static void say(const struct token *t, const char *text)
+{
+	if (t->options->quiet)
+		return;
+	printf("%s: %s\n", t->options->name, text);
+	fflush(stdout);
+}
+
+/* Gives touches that need no one, and tells the person about those that do. */
+static void settle_touch(struct token *t)
+{
+	if (t->options->touch == RUN_TOUCH_AUTO)
+		softhid_touch(&t->hid, CTAP2_TOUCH_GIVEN, now_us());
+	else
+		control_apply(&t->control, now_us());
+	if (softhid_touch_wanted(&t->hid) == t->announced)
+		return;
+	t->announced = !t->announced;
+	if (!t->announced)
+		say(t, "no touch is wanted any more");
+	else if (t->options->touch == RUN_TOUCH_TTY)
+		say(t, "touch wanted: press Enter");
+	else
+		say(t, "touch wanted");
+}
+
+static void on_report(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE])
+{
+	struct token *t = userdata;
+
+	softhid_receive(&t->hid, report, now_us());
+	settle_touch(t);
+}
+
+/* What was typed before the touch was wanted is no touch: every line is read, and counts only when it comes in time. */
+static void read_tty(struct token *t)
+{
+	char buf[256];
+	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		t->tty_open = false;
+	else if (n > 0 && memchr(buf, '\n', (size_t)n))
+		softhid_touch(&t->hid, CTAP2_TOUCH_GIVEN, now_us());
+}
+
+static int poll_timeout(const struct softhid *h)
+{
+	uint64_t deadline = softhid_deadline(h), now = now_us(), ms;
+
+	if (deadline == US_NEVER)
+		return -1;
+	if (deadline <= now)
+		return 0;
+	ms = (deadline - now + US_PER_MS - 1) / US_PER_MS;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static int loop(struct token *t)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = t->signal_fd, .events = POLLIN },
+			{ .fd = t->transport->ops->fd(t->transport), .events = POLLIN },
+			{ .fd = t->control.server.epoll_fd, .events = POLLIN },
+			{ .fd = t->tty_open ? STDIN_FILENO : -1, .events = POLLIN },
+		};
+
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), poll_timeout(&t->hid)) < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (fds[0].revents)
+			return 0;
+		if (fds[1].revents)
+			t->transport->ops->dispatch(t->transport);
+		if (fds[2].revents)
+			server_dispatch(&t->control.server);
+		if (fds[3].revents)
+			read_tty(t);
+		softhid_tick(&t->hid, now_us());
+		settle_touch(t);
+	}
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_sockets(struct token *t)
+{
+	const struct run_options *o = t->options;
+	int r = transport_unix_new(&t->transport, o->socket, o->socket_mode, on_report, t);
+
+	/* The finger first: who sees the token may touch it. */
+	if (r == 0)
+		r = control_open(&t->control, o->socket, o->socket_mode, &t->hid, o->touch == RUN_TOUCH_AUTO);
+	if (r == 0)
+		r = t->transport->ops->plug(t->transport);
+	if (r == -EADDRINUSE)
+		log_error("%s: another program serves this socket", o->socket);
+	else if (r == -ENAMETOOLONG)
+		log_error("%s: too long for a socket's name", o->socket);
+	else if (r < 0)
+		log_error("%s: %s", o->socket, strerror(-r));
+	return r;
+}
+
+static int plug(struct token *t)
+{
+	const struct run_options *o = t->options;
+	uint32_t first_channel;
+	int r;
+
+	r = store_open(&t->store, o->state, true);
+	if (r < 0) {
+		verb_state_error(o->state, r);
+		return r;
+	}
+	r = ctap2_init(&t->ctap2, &t->store.data, on_save, t, now_us());
+	if (r == 0 && RAND_bytes((unsigned char *)&first_channel, sizeof(first_channel)) != 1)
+		r = -EIO;
+	if (r < 0) {
+		log_error("no keys: %s", strerror(-r));
+		return r;
+	}
+	t->ctap2.no_hmac_secret = o->no_hmac_secret;
+	softhid_init(&t->hid, on_send, t, first_channel);
+	softhid_set_handler(&t->hid, SOFTHID_CBOR, softhid_handle_cbor, &t->ctap2);
+	t->hid.misbehaviour = o->misbehaviour;
+	t->hid.honest_first = o->honest_first;
+	t->hid.slow_us = o->slow_us;
+	t->signal_fd = open_signals();
+	if (t->signal_fd < 0) {
+		log_error("signals: %s", strerror(-t->signal_fd));
+		return t->signal_fd;
+	}
+	t->tty_open = o->touch == RUN_TOUCH_TTY;
+	return open_sockets(t);
+}
+
+static void unplug(struct token *t)
+{
+	if (t->transport)
+		t->transport->ops->free(t->transport);
+	control_close(&t->control);
+	if (t->signal_fd >= 0)
+		close(t->signal_fd);
+	ctap2_clear(&t->ctap2);
+	store_close(&t->store);
+}
+
+int run_token(const struct run_options *o)
+{
+	static struct token t; /* too large for the stack */
+	int r;
+
+	t = (struct token){ .options = o, .store.lock_fd = -1, .signal_fd = -1 };
+	t.control.server.listen_fd = t.control.server.epoll_fd = -1;
+	for (unsigned int i = 0; i < SERVER_CLIENTS_MAX; i++)
+		t.control.server.clients[i] = -1;
+	r = plug(&t);
+	if (r == 0) {
+		say(&t, "a software key, which protects nothing, is plugged in");
+		r = loop(&t);
+	}
+	unplug(&t);
+	return r;
+}
