@@ -29,3 +29,21 @@ tests_unit_test_recovery_SOURCES = tests/unit/test-recovery.c
 tests_unit_test_recovery_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_recovery_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
 tests_unit_test_recovery_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+# Allocations and the system calls of a save fail on demand.
+UNIT_TESTS += tests/unit/test-keystore
+tests_unit_test_keystore_SOURCES = tests/unit/test-keystore.c
+tests_unit_test_keystore_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
+tests_unit_test_keystore_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_keystore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=malloc,--wrap=calloc \
+	-Wl,--wrap=write,--wrap=fsync,--wrap=renameat
+tests_unit_test_keystore_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+TESTS += tests/vectors/check-keyfile.sh
+EXTRA_DIST += tests/vectors/check-keyfile.sh tests/vectors/keyfile.py tests/vectors/keyfile.json
+
+FUZZ_TARGETS += tests/fuzz/fuzz-keyfile
+tests_fuzz_fuzz_keyfile_SOURCES = tests/fuzz/fuzz-keyfile.c
+tests_fuzz_fuzz_keyfile_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_keyfile_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_keyfile_LDADD = tests/fuzz/libreplay.a $(BROKERCORE_LIBS)

@@ -91,7 +91,8 @@ const struct keyslot *keyfile_find_slot(const struct keyfile *k, uint32_t id);
  * OUTCOME_KEYFILE_DAMAGED: it opens, but the file was altered. */
 int keyfile_unwrap(struct secret **ret_t, const struct keyfile *k, uint32_t slot_id, const struct secret *kek);
 
-/* Files. load: OUTCOME_NOT_ENROLLED if there is none. save: atomic and synced; the old one stands on any failure. */
+/* Files. load: OUTCOME_NOT_ENROLLED if there is none. save: atomic and synced; the old one stands on any failure (but that of
+ * the directory's own fsync, which comes last: the new one is in place then, and the disk is not sure of it). */
 int keystore_load(struct keyfile **ret, char **ret_error, const char *dir, const char *ifname);
 int keystore_save(const char *dir, const struct keyfile *k);
 int keystore_remove(const char *dir, const char *ifname);

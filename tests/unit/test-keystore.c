@@ -1,0 +1,818 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/keystore.h"
+
+static long fail_after = -1;
+
+struct secret *__real_secret_new(size_t len);
+struct secret *__wrap_secret_new(size_t len);
+struct secret *__wrap_secret_new(size_t len)
+{
+	if (fail_after >= 0 && fail_after-- == 0)
+		return NULL;
+	return __real_secret_new(len);
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	if (fail_after >= 0 && fail_after-- == 0)
+		return NULL;
+	return __real_malloc(size);
+}
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	if (fail_after >= 0 && fail_after-- == 0)
+		return NULL;
+	return __real_calloc(n, size);
+}
+
+/* The n-th system call that a save makes fails with save_errno, or is the last thing that happens before a crash. */
+static long save_after = -1;
+static int save_errno;
+static bool save_crash;
+
+static int save_fails(void)
+{
+	if (save_after < 0 || save_after-- != 0)
+		return 0;
+	if (save_crash)
+		_exit(42);
+	errno = save_errno;
+	return -1;
+}
+
+ssize_t __real_write(int fd, const void *buf, size_t n);
+ssize_t __wrap_write(int fd, const void *buf, size_t n);
+ssize_t __wrap_write(int fd, const void *buf, size_t n)
+{
+	if (save_fails() < 0) {
+		/* As a full disk does: some of it is there. */
+		return -1;
+	}
+	/* In pieces, so that a crash may come between them. */
+	return __real_write(fd, buf, save_after >= 0 && n > 100 ? 100 : n);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	return save_fails() < 0 ? -1 : __real_fsync(fd);
+}
+
+int __real_renameat(int from, const char *a, int to, const char *b);
+int __wrap_renameat(int from, const char *a, int to, const char *b);
+int __wrap_renameat(int from, const char *a, int to, const char *b)
+{
+	return save_fails() < 0 ? -1 : __real_renameat(from, a, to, b);
+}
+
+struct fixture {
+	struct secret *t, *kek[2];
+	struct wire_credential credential;
+	struct keyfile *k;
+	char *text;
+	size_t len;
+	char dir[64];
+};
+
+static struct keyslot_new hmac_slot(const struct fixture *f)
+{
+	static const uint8_t aaguid[16] = { 1, 2, 3, 255 };
+
+	return (struct keyslot_new){
+		.type = KEYSLOT_HMAC_SECRET,
+		.label = "Solo \xc2\xb5" "2",
+		.created = 1700000000,
+		.uv = WIRE_UV_PRESENCE,
+		.aaguid = aaguid,
+		.credential = &f->credential,
+		.kek = f->kek[0],
+	};
+}
+
+static struct keyslot_new recovery_slot(const struct fixture *f)
+{
+	return (struct keyslot_new){ .type = KEYSLOT_RECOVERY, .label = "recovery code", .created = 1700000001, .kek = f->kek[1] };
+}
+
+static void format(struct fixture *f)
+{
+	free(f->text);
+	assert_int_equal(keyfile_format(&f->text, f->k), 0);
+	f->len = strlen(f->text);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct keyslot_new slot;
+
+	f->t = secret_new(32);
+	secret_fill_random(f->t);
+	for (size_t i = 0; i < 2; i++) {
+		f->kek[i] = secret_new(32);
+		secret_fill_random(f->kek[i]);
+	}
+	f->credential.id_len = 48;
+	randombytes_buf(f->credential.id, 48);
+	randombytes_buf(f->credential.public_key, 64);
+	assert_int_equal(keyfile_new(&f->k, "wg0", CONFIG_MODE_PSK, f->t), 0);
+	slot = hmac_slot(f);
+	assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), 0);
+	slot = recovery_slot(f);
+	assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), 0);
+	format(f);
+	strcpy(f->dir, "/tmp/wgfido-keystore-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
+	assert_int_equal(system(command), 0);
+	secret_free(f->t);
+	secret_free(f->kek[0]);
+	secret_free(f->kek[1]);
+	keyfile_free(f->k);
+	free(f->text);
+	free(f);
+	return 0;
+}
+
+static struct keyfile *parse(const char *text, size_t len)
+{
+	struct keyfile *k = NULL;
+	char *error = NULL;
+	int r = keyfile_parse(&k, &error, text, len);
+
+	if (r != 0) {
+		assert_int_equal(r, OUTCOME_KEYFILE_DAMAGED);
+		assert_non_null(error);
+		assert_null(k);
+		for (const char *c = error; *c; c++)
+			assert_true(*c >= 0x20 && *c < 0x7f);
+	} else {
+		assert_null(error);
+	}
+	free(error);
+	return k;
+}
+
+static int unwrap(const struct fixture *f, const struct keyfile *k, size_t slot)
+{
+	struct secret *t = NULL;
+	int r = keyfile_unwrap(&t, k, (uint32_t)slot + 1, f->kek[slot]);
+
+	assert_true((r == 0) == (t != NULL));
+	if (t)
+		assert_true(secret_equal(t, f->t));
+	secret_free(t);
+	return r;
+}
+
+static void test_round_trip(void **state)
+{
+	struct fixture *f = *state;
+	struct keyfile *k = parse(f->text, f->len);
+
+	assert_non_null(k);
+	assert_memory_equal(k, f->k, sizeof(*k));
+	assert_int_equal(unwrap(f, k, 0), 0);
+	assert_int_equal(unwrap(f, k, 1), 0);
+	assert_string_equal(keyfile_find_slot(k, 2)->label, "recovery code");
+	assert_null(keyfile_find_slot(k, 3));
+	keyfile_free(k);
+}
+
+/* A file made by other code from the description alone (see the fixture's head) opens. */
+static void test_vector(void **state)
+{
+	const char *top = getenv("top_srcdir");
+	struct secret *bits = secret_new(20), *kek = NULL, *t = NULL;
+	struct keyfile *k;
+	char path[512], text[8192];
+	uint8_t *b = secret_borrow_mut(bits);
+	size_t len;
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/tests/vectors/keyfile.json", top ? top : TOP_SRCDIR);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text), file);
+	fclose(file);
+	k = parse(text, len);
+	assert_non_null(k);
+	for (size_t i = 0; i < 20; i++)
+		b[i] = (uint8_t)(i + 1);
+	assert_int_equal(keyslot_kek(&kek, bits, k->salt), 0);
+	assert_int_equal(keyfile_unwrap(&t, k, 1, kek), OUTCOME_WRONG_TOKEN);
+	assert_int_equal(keyfile_unwrap(&t, k, 3, kek), 0);
+	for (size_t i = 0; i < 32; i++)
+		assert_int_equal(secret_borrow(t)[i], 0x40 + i);
+	secret_free(bits);
+	secret_free(kek);
+	secret_free(t);
+	keyfile_free(k);
+}
+
+static void test_wrong_kek(void **state)
+{
+	struct fixture *f = *state;
+	struct secret *t = NULL;
+
+	assert_int_equal(keyfile_unwrap(&t, f->k, 1, f->kek[1]), OUTCOME_WRONG_TOKEN);
+	assert_int_equal(keyfile_unwrap(&t, f->k, 2, f->kek[0]), OUTCOME_WRONG_TOKEN);
+	assert_int_equal(keyfile_unwrap(&t, f->k, 3, f->kek[0]), OUTCOME_NOT_ENROLLED);
+	assert_null(t);
+}
+
+static void test_every_bit_flip_is_found(void **state)
+{
+	struct fixture *f = *state;
+	size_t parsed = 0;
+
+	for (size_t i = 0; i < f->len; i++)
+		for (unsigned int bit = 0; bit < 8; bit++) {
+			struct keyfile *k;
+
+			f->text[i] = (char)((unsigned char)f->text[i] ^ (1u << bit));
+			k = parse(f->text, f->len);
+			for (size_t slot = 0; k && slot < 2; slot++) {
+				int r = unwrap(f, k, slot);
+
+				assert_true(r == OUTCOME_KEYFILE_DAMAGED || r == OUTCOME_WRONG_TOKEN || r == OUTCOME_NOT_ENROLLED);
+			}
+			parsed += k != NULL;
+			keyfile_free(k);
+			f->text[i] = (char)((unsigned char)f->text[i] ^ (1u << bit));
+		}
+	/* The authentication, not only the parser, has been at work. */
+	assert_true(parsed > 500);
+}
+
+static void test_every_truncation_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	/* The last byte is the newline; the text without it is whole. */
+	for (size_t len = 0; len < f->len - 1; len++) {
+		char *copy = malloc(len + 1); /* so that reading past it shows */
+
+		memcpy(copy, f->text, len);
+		copy = realloc(copy, len ? len : 1);
+		assert_null(parse(copy, len));
+		free(copy);
+	}
+}
+
+static void test_transplanted_slot(void **state)
+{
+	struct fixture *f = *state;
+	struct keyslot_new slot = hmac_slot(f);
+	struct keyfile *other, *mixed = malloc(sizeof(*mixed));
+	struct secret *t = NULL;
+
+	/* Of the same t, the same name and token, but another file (salt): the slot does not open here. */
+	assert_int_equal(keyfile_new(&other, "wg0", CONFIG_MODE_PSK, f->t), 0);
+	assert_int_equal(keyfile_add_slot(other, NULL, &slot, f->t), 0);
+	*mixed = *f->k;
+	mixed->slots[0] = other->slots[0];
+	assert_int_equal(keyfile_unwrap(&t, mixed, 1, f->kek[0]), OUTCOME_WRONG_TOKEN);
+	/* And its neighbour, which opens, tells that the list was altered. */
+	assert_int_equal(keyfile_unwrap(&t, mixed, 2, f->kek[1]), OUTCOME_KEYFILE_DAMAGED);
+	/* The head of one with the body of the other. */
+	*mixed = *f->k;
+	memcpy(mixed->salt, other->salt, sizeof(mixed->salt));
+	assert_int_equal(keyfile_unwrap(&t, mixed, 1, f->kek[0]), OUTCOME_WRONG_TOKEN);
+	assert_null(t);
+	keyfile_free(other);
+	free(mixed);
+}
+
+static void test_altered_list(void **state)
+{
+	struct fixture *f = *state;
+	struct keyslot_new slot = recovery_slot(f);
+	struct keyfile *k = malloc(sizeof(*k));
+
+	*k = *f->k;
+	k->n_slots = 1;
+	assert_int_equal(unwrap(f, k, 0), OUTCOME_KEYFILE_DAMAGED);
+	/* Nor is it blessed by adding or removing one. */
+	assert_int_equal(keyfile_add_slot(k, NULL, &slot, f->t), OUTCOME_KEYFILE_DAMAGED);
+	assert_int_equal(keyfile_remove_slot(k, 1, f->t), OUTCOME_KEYFILE_DAMAGED);
+
+	/* A slot that was removed, put back from an old copy of the file. */
+	*k = *f->k;
+	assert_int_equal(keyfile_remove_slot(k, 1, f->t), 0);
+	assert_int_equal(unwrap(f, k, 0), OUTCOME_NOT_ENROLLED);
+	assert_int_equal(unwrap(f, k, 1), 0);
+	k->slots[1] = k->slots[0];
+	k->slots[0] = f->k->slots[0];
+	k->n_slots = 2;
+	assert_int_equal(unwrap(f, k, 0), 0 + OUTCOME_KEYFILE_DAMAGED);
+
+	/* Another order, and another next id. */
+	*k = *f->k;
+	k->slots[0] = f->k->slots[1];
+	k->slots[1] = f->k->slots[0];
+	assert_int_equal(unwrap(f, k, 0), OUTCOME_KEYFILE_DAMAGED);
+	*k = *f->k;
+	k->next_slot_id = 9;
+	assert_int_equal(unwrap(f, k, 0), OUTCOME_KEYFILE_DAMAGED);
+	free(k);
+}
+
+static void test_slots_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	struct keyslot_new slot = recovery_slot(f);
+	uint32_t id;
+
+	assert_int_equal(keyfile_remove_slot(f->k, 9, f->t), OUTCOME_NOT_ENROLLED);
+	assert_int_equal(keyfile_remove_slot(f->k, 2, f->t), 0);
+	assert_int_equal(keyfile_remove_slot(f->k, 1, f->t), OUTCOME_INVALID_ARGUMENT);
+	assert_int_equal(f->k->n_slots, 1);
+	for (uint32_t i = 1; i < KEYFILE_SLOTS_MAX; i++) {
+		assert_int_equal(keyfile_add_slot(f->k, &id, &slot, f->t), 0);
+		assert_int_equal(id, 2 + i); /* 2 is not used again */
+	}
+	assert_int_equal(keyfile_add_slot(f->k, &id, &slot, f->t), OUTCOME_LIMIT_EXCEEDED);
+	assert_int_equal(unwrap(f, f->k, 0), 0);
+	format(f);
+	keyfile_free(parse(f->text, f->len));
+}
+
+static void test_largest_file(void **state)
+{
+	struct fixture *f = *state;
+	struct keyslot_new slot = hmac_slot(f);
+	char label[KEYFILE_LABEL_MAX];
+	struct keyfile *k;
+
+	keyfile_free(f->k);
+	assert_int_equal(keyfile_new(&f->k, "wg0123456789abc", CONFIG_MODE_IDENTITY, f->t), 0);
+	memset(label, '"', sizeof(label) - 1); /* the longest in JSON */
+	label[sizeof(label) - 1] = '\0';
+	slot.label = label;
+	slot.created = UINT64_C(1) << 52;
+	f->credential.id_len = WIRE_CREDENTIAL_ID_MAX;
+	for (int i = 0; i < KEYFILE_SLOTS_MAX; i++)
+		assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), 0);
+	format(f);
+	assert_true(f->len < KEYFILE_SIZE_MAX);
+	k = parse(f->text, f->len);
+	assert_non_null(k);
+	assert_int_equal(unwrap(f, k, 0), 0);
+	keyfile_free(k);
+}
+
+static void test_bad_slots_are_not_added(void **state)
+{
+	static const char *const labels[] = { "", "a\nb", "\x1b[31m", "\xff", "\xc3", "\x7f", "\xc2\x9b" "31m",
+		"1234567890123456789012345678901234567890123456789012345678901234" };
+	struct fixture *f = *state;
+	struct keyslot_new slot;
+	struct keyfile *before = malloc(sizeof(*before));
+	struct secret *wrong = secret_dup(f->t);
+
+	*before = *f->k;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		slot = hmac_slot(f);
+		slot.label = labels[i];
+		assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), -EINVAL);
+	}
+	slot = hmac_slot(f);
+	slot.aaguid = NULL;
+	assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), -EINVAL);
+	slot = hmac_slot(f);
+	f->credential.id_len = 0;
+	assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), -EINVAL);
+	f->credential.id_len = WIRE_CREDENTIAL_ID_MAX + 1;
+	assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, f->t), -EINVAL);
+	f->credential.id_len = 48;
+	secret_borrow_mut(wrong)[9] ^= 1;
+	assert_int_equal(keyfile_add_slot(f->k, NULL, &slot, wrong), -EINVAL);
+	assert_int_equal(keyfile_remove_slot(f->k, 1, wrong), -EINVAL);
+	assert_memory_equal(before, f->k, sizeof(*before));
+	secret_free(wrong);
+	free(before);
+}
+
+static void test_kek(void **state)
+{
+	uint8_t salt[32] = { 1 }, salt2[32] = { 2 };
+	struct secret *s = secret_new(32), *zero = secret_new(32), *short_one = secret_new(15), *code = secret_new(20);
+	struct secret *a = NULL, *b = NULL;
+
+	(void)state;
+	secret_fill_random(s);
+	secret_fill_random(short_one);
+	secret_fill_random(code);
+	assert_int_equal(keyslot_kek(&a, zero, salt), -EINVAL); /* a token that answered nothing */
+	assert_int_equal(keyslot_kek(&a, short_one, salt), -EINVAL);
+	assert_null(a);
+	assert_int_equal(keyslot_kek(&a, s, salt), 0);
+	assert_int_equal(keyslot_kek(&b, s, salt2), 0);
+	assert_false(secret_equal(a, b));
+	b = secret_free(b);
+	assert_int_equal(keyslot_kek(&b, code, salt), 0);
+	secret_free(a);
+	secret_free(b);
+	secret_free(s);
+	secret_free(zero);
+	secret_free(short_one);
+	secret_free(code);
+}
+
+/* The text with the first occurrence of from replaced. */
+static struct keyfile *parse_replaced(const struct fixture *f, const char *from, const char *to, char **ret_error)
+{
+	const char *at = strstr(f->text, from);
+	struct keyfile *k = NULL;
+	char *text;
+	int r;
+
+	assert_non_null(at);
+	assert_true(asprintf(&text, "%.*s%s%s", (int)(at - f->text), f->text, to, at + strlen(from)) > 0);
+	r = keyfile_parse(&k, ret_error, text, strlen(text));
+	assert_int_equal(r, *ret_error ? OUTCOME_KEYFILE_DAMAGED : 0);
+	free(text);
+	return k;
+}
+
+static void test_strict(void **state)
+{
+	static const struct {
+		const char *from, *to, *says;
+	} cases[] = {
+		{ "\"version\": 1", "\"version\": 2", "newer wgfido" },
+		{ "\"version\": 1", "\"version\": 0", "version" },
+		{ "\"version\": 1", "\"version\": \"1\"", "version" },
+		{ "\"version\": 1", "\"version\": 1.0", "version" },
+		{ "\"version\": 1", "\"version\": 1, \"version\": 1", "JSON" },
+		{ "\"version\": 1,", "", "\"version\" is missing" },
+		{ "\"version\": 1", "\"version\": 1, \"more\": 1", "does not know" },
+		{ "\"wg0\"", "\"../x\"", "interface" },
+		{ "\"wg0\"", "\"wg0123456789abcdef\"", "interface" },
+		{ "\"wg0\"", "\"\"", "interface" },
+		{ "\"wg0\"", "\"wg\\u0000\"", "JSON" },
+		{ "\"psk\"", "\"PSK\"", "mode" },
+		{ "\"wrapped\",", "\"resident\",", "held" },
+		{ "\"salt\": \"", "\"salt\": \"AAAA", "salt" },
+		{ "\"public_key\": \"", "\"public_key\": \"A", "public_key" },
+		{ "\"next_slot_id\": 3", "\"next_slot_id\": 2", "slot number 2: \"id\"" },
+		{ "\"next_slot_id\": 3", "\"next_slot_id\": 4294967296", "next_slot_id" },
+		{ "\"id\": 1", "\"id\": 0", "slot number 1: \"id\"" },
+		{ "\"id\": 2", "\"id\": 1", "slot number 2: \"id\"" },
+		{ "\"id\": 1", "\"id\": -1", "id" },
+		{ "\"hmac-secret\"", "\"recovery\"", "slot number 1" },
+		{ "\"recovery\"", "\"password\"", "slot number 2: \"type\"" },
+		{ "\"recovery code\"", "\"\"", "label" },
+		{ "\"recovery code\"", "\"a\\u001bb\"", "label" },
+		{ "\"recovery code\"", "\"a\\nb\"", "label" },
+		{ "\"presence\"", "\"none\"", "uv" },
+		{ "1700000000", "99999999999999999", "created" },
+		{ "1700000000", "17e8", "created" },
+		{ "\"nonce\": \"", "\"nonce\": \" ", "nonce" },
+		{ "\"slots\": [", "\"slots\": [[],", "slot number 1" },
+		{ "\"slots\": [", "\"slots\": [null,", "slot number 1" },
+		{ "\"slots_mac\": \"", "\"slots_mac\": \"=", "slots_mac" },
+		{ "}\n", "}\n}", "JSON" },
+		{ "{\n", "[{\n", "JSON" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *error = NULL;
+		struct keyfile *k = parse_replaced(f, cases[i].from, cases[i].to, &error);
+
+		assert_null(k);
+		if (!strstr(error, cases[i].says))
+			fail_msg("%s -> %s: %s", cases[i].from, cases[i].to, error);
+		free(error);
+	}
+	assert_null(parse("", 0));
+	assert_null(parse("[]", 2));
+	assert_null(parse("null", 4));
+}
+
+static void test_too_many_slots(void **state)
+{
+	struct fixture *f = *state;
+	char many[64] = "\"slots\": [", *error = NULL;
+
+	for (int i = 0; i <= KEYFILE_SLOTS_MAX; i++)
+		strcat(many, "{},");
+	assert_null(parse_replaced(f, "\"slots\": [", many, &error));
+	assert_non_null(strstr(error, "more than 8"));
+	free(error);
+}
+
+static int load(const struct fixture *f, const char *ifname, struct keyfile **ret, char **ret_error)
+{
+	*ret = NULL;
+	*ret_error = NULL;
+	return keystore_load(ret, ret_error, f->dir, ifname);
+}
+
+static void assert_stored(const struct fixture *f, const struct keyfile *want)
+{
+	struct keyfile *k;
+	char *error;
+
+	assert_int_equal(load(f, "wg0", &k, &error), 0);
+	assert_memory_equal(k, want, sizeof(*k));
+	keyfile_free(k);
+}
+
+static void write_file(const struct fixture *f, const char *name, const char *text, size_t len)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	fclose(file);
+}
+
+static unsigned int count_files(const struct fixture *f)
+{
+	char command[128];
+	unsigned int n = 0;
+	FILE *p;
+
+	snprintf(command, sizeof(command), "ls -A '%s' | wc -l", f->dir);
+	p = popen(command, "re");
+	assert_int_equal(fscanf(p, "%u", &n), 1);
+	pclose(p);
+	return n;
+}
+
+static void test_store(void **state)
+{
+	struct fixture *f = *state;
+	struct keyfile *k;
+	struct stat st;
+	char path[128], *error;
+
+	assert_int_equal(load(f, "wg0", &k, &error), OUTCOME_NOT_ENROLLED);
+	assert_int_equal(load(f, "../wg0", &k, &error), -EINVAL);
+	assert_int_equal(keystore_remove(f->dir, "wg0"), OUTCOME_NOT_ENROLLED);
+	assert_int_equal(keystore_save(f->dir, f->k), 0);
+	assert_stored(f, f->k);
+	snprintf(path, sizeof(path), "%s/wg0.key", f->dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(count_files(f), 1);
+
+	/* Under another name. */
+	write_file(f, "wg1.key", f->text, f->len);
+	assert_int_equal(load(f, "wg1", &k, &error), OUTCOME_KEYFILE_DAMAGED);
+	assert_non_null(strstr(error, "wg1.key but holds the key of wg0"));
+	free(error);
+	write_file(f, "wg1.key", f->text, f->len / 2);
+	assert_int_equal(load(f, "wg1", &k, &error), OUTCOME_KEYFILE_DAMAGED);
+	assert_non_null(error);
+	free(error);
+
+	assert_int_equal(keystore_remove(f->dir, "wg0"), 0);
+	assert_int_equal(load(f, "wg0", &k, &error), OUTCOME_NOT_ENROLLED);
+}
+
+static void test_too_large_a_file(void **state)
+{
+	struct fixture *f = *state;
+	struct keyfile *k;
+	char path[128], *error;
+
+	write_file(f, "wg0.key", f->text, f->len);
+	snprintf(path, sizeof(path), "%s/wg0.key", f->dir);
+	assert_int_equal(truncate(path, KEYFILE_SIZE_MAX + 1), 0);
+	assert_int_equal(load(f, "wg0", &k, &error), OUTCOME_KEYFILE_DAMAGED);
+	assert_non_null(strstr(error, "larger"));
+	free(error);
+}
+
+/* What is not a sound key file is not saved in place of one that is. */
+static void test_unsound_is_not_saved(void **state)
+{
+	struct fixture *f = *state;
+	struct keyfile *bad = malloc(sizeof(*bad));
+
+	assert_int_equal(keystore_save(f->dir, f->k), 0);
+	*bad = *f->k;
+	bad->slots[1].id = 1;
+	assert_int_equal(keystore_save(f->dir, bad), -EINVAL);
+	assert_stored(f, f->k);
+	free(bad);
+}
+
+static void test_failed_save_leaves_the_old(void **state)
+{
+	static const int errors[] = { ENOSPC, EIO };
+	struct fixture *f = *state;
+	struct keyfile *next = malloc(sizeof(*next));
+	unsigned int failed = 0;
+
+	*next = *f->k;
+	assert_int_equal(keyfile_remove_slot(next, 2, f->t), 0);
+	for (size_t e = 0; e < 2; e++) {
+		int r = -1;
+
+		for (long n = 0; r != 0; n++) {
+			assert_int_equal(keystore_save(f->dir, f->k), 0);
+			save_after = n;
+			save_errno = errors[e];
+			r = keystore_save(f->dir, next);
+			/* Only the directory's fsync comes after the rename: the new file stands then, though not surely on disk. */
+			if (r < 0 && save_after < 0) {
+				struct keyfile *k;
+				char *error;
+
+				failed++;
+				assert_int_equal(r, -errors[e]);
+				assert_int_equal(load(f, "wg0", &k, &error), 0);
+				assert_true(memcmp(k, f->k, sizeof(*k)) == 0 || memcmp(k, next, sizeof(*k)) == 0);
+				keyfile_free(k);
+			}
+			save_after = -1;
+			assert_int_equal(count_files(f), 1);
+			assert_true(n < 1000);
+		}
+		assert_stored(f, next);
+	}
+	assert_true(failed >= 6); /* write, fsync, rename at least */
+	free(next);
+}
+
+static void test_enospc_leaves_the_old(void **state)
+{
+	struct fixture *f = *state;
+	struct keyfile *next = malloc(sizeof(*next));
+
+	*next = *f->k;
+	assert_int_equal(keyfile_remove_slot(next, 2, f->t), 0);
+	assert_int_equal(keystore_save(f->dir, f->k), 0);
+	for (long n = 0; n < 2; n++) { /* the first write, and one in the middle */
+		save_after = n;
+		save_errno = ENOSPC;
+		assert_int_equal(keystore_save(f->dir, next), -ENOSPC);
+		save_after = -1;
+		assert_stored(f, f->k);
+		assert_int_equal(count_files(f), 1);
+	}
+	free(next);
+}
+
+static void test_crash_leaves_one_of_the_two(void **state)
+{
+	struct fixture *f = *state;
+	struct keyfile *next = malloc(sizeof(*next));
+	bool saw_old = false, saw_new = false;
+	int status = -1;
+
+	*next = *f->k;
+	assert_int_equal(keyfile_remove_slot(next, 2, f->t), 0);
+	for (long n = 0; status != 0; n++) {
+		struct keyfile *k;
+		char *error;
+		pid_t pid;
+
+		assert_int_equal(keystore_save(f->dir, f->k), 0);
+		pid = fork();
+		if (pid == 0) {
+			save_after = n;
+			save_crash = true;
+			_exit(keystore_save(f->dir, next) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 42 || WEXITSTATUS(status) == 0));
+		assert_int_equal(load(f, "wg0", &k, &error), 0);
+		if (memcmp(k, f->k, sizeof(*k)) == 0) {
+			saw_old = true;
+		} else {
+			assert_memory_equal(k, next, sizeof(*k));
+			saw_new = true;
+		}
+		keyfile_free(k);
+		assert_true(n < 1000);
+	}
+	assert_true(saw_old && saw_new);
+	free(next);
+}
+
+static void test_memory_runs_out(void **state)
+{
+	struct fixture *f = *state;
+	struct keyslot_new slot = hmac_slot(f);
+	struct keyfile *before = malloc(sizeof(*before)), *k = NULL;
+	struct secret *t = NULL, *kek = NULL;
+	char *text = NULL, *error = NULL;
+	int r;
+
+	*before = *f->k;
+#define UNTIL_IT_WORKS(call, check)                                                                                                 \
+	r = -ENOMEM;                                                                                                                \
+	for (long n = 0; r != 0; n++) {                                                                                             \
+		fail_after = n;                                                                                                     \
+		r = (call);                                                                                                         \
+		fail_after = -1;                                                                                                    \
+		assert_true(r == 0 || (r == -ENOMEM && (check)));                                                                   \
+		assert_true(n < 1000);                                                                                              \
+	}
+	UNTIL_IT_WORKS(keyfile_unwrap(&t, f->k, 1, f->kek[0]), !t);
+	UNTIL_IT_WORKS(keyslot_kek(&kek, f->t, f->k->salt), !kek);
+	UNTIL_IT_WORKS(keyfile_format(&text, f->k), !text);
+	UNTIL_IT_WORKS(keyfile_parse(&k, &error, f->text, f->len), !k && !error);
+	keyfile_free(k);
+	k = NULL;
+	UNTIL_IT_WORKS(keyfile_new(&k, "wg0", CONFIG_MODE_PSK, f->t), !k);
+	UNTIL_IT_WORKS(keyfile_remove_slot(f->k, 2, f->t), memcmp(before, f->k, sizeof(*before)) == 0);
+	*before = *f->k;
+	UNTIL_IT_WORKS(keyfile_add_slot(f->k, NULL, &slot, f->t), memcmp(before, f->k, sizeof(*before)) == 0);
+	keyfile_free(k);
+	k = NULL;
+	free(text);
+	text = NULL;
+
+	/* jansson's allocations too. It does not always say what it failed of, but fail it does. */
+	json_set_alloc_funcs(__wrap_malloc, free);
+	UNTIL_IT_WORKS(keyfile_format(&text, f->k), !text);
+	r = -ENOMEM;
+	for (long n = 0; r != 0; n++) {
+		fail_after = n;
+		r = keyfile_parse(&k, &error, f->text, f->len);
+		fail_after = -1;
+		assert_true(r == 0 || (!k && (r == -ENOMEM || r == OUTCOME_KEYFILE_DAMAGED)));
+		free(error);
+	}
+	json_set_alloc_funcs(malloc, free);
+	keyfile_free(k);
+	free(before);
+	free(text);
+	secret_free(t);
+	secret_free(kek);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_round_trip),
+		TEST(test_vector),
+		TEST(test_wrong_kek),
+		TEST(test_every_bit_flip_is_found),
+		TEST(test_every_truncation_is_found),
+		TEST(test_transplanted_slot),
+		TEST(test_altered_list),
+		TEST(test_slots_come_and_go),
+		TEST(test_largest_file),
+		TEST(test_bad_slots_are_not_added),
+		TEST(test_kek),
+		TEST(test_strict),
+		TEST(test_too_many_slots),
+		TEST(test_store),
+		TEST(test_too_large_a_file),
+		TEST(test_unsound_is_not_saved),
+		TEST(test_failed_save_leaves_the_old),
+		TEST(test_enospc_leaves_the_old),
+		TEST(test_crash_leaves_one_of_the_two),
+		TEST(test_memory_runs_out),
+	};
+
+	if (secret_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
