@@ -22,3 +22,19 @@ pkglibexec_PROGRAMS += token/wgfido-token
 token_wgfido_token_SOURCES = token/main.c
 token_wgfido_token_CFLAGS = $(TOKEN_CFLAGS)
 token_wgfido_token_LDADD = $(TOKEN_LIBS)
+
+UNIT_TESTS += tests/unit/test-ctaphid
+tests_unit_test_ctaphid_SOURCES = tests/unit/test-ctaphid.c tests/unit/fake-token.c tests/unit/fake-token.h
+tests_unit_test_ctaphid_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_ctaphid_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-hid-desc
+tests_unit_test_hid_desc_SOURCES = tests/unit/test-hid-desc.c
+tests_unit_test_hid_desc_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hid_desc_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-ctaphid
+tests_fuzz_fuzz_ctaphid_SOURCES = tests/fuzz/fuzz-ctaphid.c
+tests_fuzz_fuzz_ctaphid_CFLAGS = $(TOKEN_CFLAGS)
+tests_fuzz_fuzz_ctaphid_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_ctaphid_LDADD = tests/fuzz/libreplay.a $(TOKEN_LIBS)
