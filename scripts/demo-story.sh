@@ -2,9 +2,15 @@
 # The story that ./demo tells. Runs as root of its own network, mount and process namespaces: demo-story.sh TMP MODE BUILD.
 # MODE: auto, touch, key.
 set -u
-T=$1 mode=$2 B=$3
-export PATH=$B/client:$B/token/soft:$PATH:/usr/sbin:/sbin
+
+# shellcheck disable=SC2034 # NET_* are the library's
+NET_TMP=$1 mode=$2 NET_BUILD=$3
+. tests/net/lib.sh
+export PATH=$NET_BUILD/client:$NET_BUILD/token/soft:$PATH:/usr/sbin:/sbin
 unset DBUS_SESSION_BUS_ADDRESS
+# The first process of a pid namespace gets only the signals that it asked for.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
 	bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' off=$'\e[0m'
@@ -14,62 +20,46 @@ fi
 chapter() { printf '\n%s%s%s\n' "$bold" "$*" "$off"; }
 tell() { printf '  %s\n' "$*"; }
 good() { printf '  %s+ %s%s\n' "$green" "$*" "$off"; }
+# Replaces the library's: the story's own words, then the logs.
 fail() {
 	printf '  %s- %s%s\n' "$red" "$*" "$off" >&2
-	tail -n 15 "$T"/*.log 2>/dev/null >&2
+	tail -n 15 "$NET_TMP"/*.log 2>/dev/null >&2
 	exit 1
 }
+laptop() { net_in laptop "$@"; }
+gateway() { net_in gateway "$@"; }
 # Shows a command as one would type it, and runs it on the laptop.
 run() {
-	printf '  %s$ %s%s\n' "$dim" "$*" "$off"
-	on laptop "$@" 2>&1 | sed 's/^/    /'
+	printf '  %s$ %s%s\n' "$dim" "${*/$NET_TMP\/laptop\/wireguard/\/etc\/wireguard}" "$off"
+	laptop "$@" 2>&1 | sed 's/^/    /'
 	return "${PIPESTATUS[0]}"
 }
-quietly() { "$@" >>"$T/story.log" 2>&1; }
-on() { # on HOST COMMAND...
-	local host=$1
-	shift
-	nsenter --net="/run/netns/$host" "$@"
-}
-wait_for() { # wait_for SECONDS COMMAND...: true as soon as COMMAND is
-	local until=$(($(date +%s%N) + $1 * 1000000000))
-	shift
-	while [ "$(date +%s%N)" -lt $until ]; do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	return 1
-}
-passes() { on laptop ping -q -n -c 1 -i 0.2 -W "${2:-1}" "$1"; }
-agent_state() { jq -r "$2" "$T/laptop/run/$1.json" 2>/dev/null; }
+passes() { wg_pings laptop "$1" "${2:-1}"; }
+agent_state() { jq -r "$2" "$NET_TMP/laptop/run/$1.json" 2>/dev/null; }
 is_state() { [ "$(agent_state "$1" .state)" = "$2" ]; }
 
 # --- the stage ---------------------------------------------------------------------------------------------------
-mount -t tmpfs tmpfs /run && mkdir -p /run/netns /run/wireguard
-mkdir -p "$T"/laptop/{etc,state,run,wireguard} "$T"/gateway/{etc,run} "$T/soft"
-for host in laptop gateway; do ip netns add $host || exit 1; done
-ip link add to-gateway netns laptop type veth peer name to-laptop netns gateway
-on laptop ip addr add 192.0.2.1/24 dev to-gateway
-on gateway ip addr add 192.0.2.2/24 dev to-laptop
-for host in laptop gateway; do on $host ip link set lo up; done
-on laptop ip link set to-gateway up
-on gateway ip link set to-laptop up
-
-kind="the kernel's WireGuard"
-wg_up() { # wg_up HOST IFACE ADDRESS CONF
-	if ! on "$1" ip link add "$2" type wireguard 2>/dev/null; then
-		kind="wireguard-go (this kernel has no WireGuard)"
-		LOG_LEVEL=error on "$1" wireguard-go -f "$2" >>"$T/wireguard-$2.log" 2>&1 &
-		wait_for 10 test -S "/run/wireguard/$2.sock" || fail "wireguard-go does not start: it needs /dev/net/tun"
-	fi
-	on "$1" wg setconf "$2" "$4" && on "$1" ip addr add "$3" dev "$2" && on "$1" ip link set "$2" up
-}
+mount -t tmpfs -o mode=755 tmpfs /run
+[ /var/run -ef /run ] || mount --bind /run /var/run
+mkdir -p /run/netns /run/wireguard
+mkdir -p "$NET_TMP"/laptop/{etc,state,run,wireguard} "$NET_TMP"/gateway/{etc,run} "$NET_TMP/soft"
+net_ns laptop
+net_ns gateway
+net_veth laptop eth0 192.0.2.1/24 gateway eth0 192.0.2.2/24
+if ip -n laptop link add probe type wireguard 2>/dev/null; then
+	ip -n laptop link del probe
+	NET_WG=kernel kind="the kernel's WireGuard"
+else
+	# shellcheck disable=SC2034
+	NET_WG=userspace kind="wireguard-go (this kernel has no WireGuard)"
+	(: <>/dev/net/tun) 2>/dev/null || fail "there is no WireGuard in this kernel, and wireguard-go needs /dev/net/tun"
+fi
 
 laptop_key=$(wg genkey) gateway_key=$(wg genkey)
 laptop_pub=$(wg pubkey <<<"$laptop_key") gateway_pub=$(wg pubkey <<<"$gateway_key")
 printf '[Interface]\nPrivateKey = %s\n[Peer]\nPublicKey = %s\nEndpoint = 192.0.2.2:51820\nAllowedIPs = 10.7.0.2/32\n' \
-	"$laptop_key" "$gateway_pub" >"$T/laptop/wireguard/office.conf"
-cat >"$T/laptop/etc/office.conf" <<CONF
+	"$laptop_key" "$gateway_pub" >"$NET_TMP/laptop/wireguard/office.conf"
+cat >"$NET_TMP/laptop/etc/office.conf" <<CONF
 [Interface]
 Mode = psk
 Name = the office
@@ -80,11 +70,11 @@ Name = gateway
 PublicKey = $gateway_pub
 CONF
 
-cat >"$T/bus.conf" <<CONF
+cat >"$NET_TMP/bus.conf" <<CONF
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>system</type>
-  <listen>unix:path=$T/bus</listen>
+  <listen>unix:path=$NET_TMP/bus</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
@@ -93,10 +83,10 @@ cat >"$T/bus.conf" <<CONF
   </policy>
 </busconfig>
 CONF
-dbus-daemon --config-file="$T/bus.conf" --nofork >>"$T/bus.log" 2>&1 &
-wait_for 10 test -S "$T/bus" || fail "dbus-daemon does not start"
-export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$T/bus
-export WGFIDO_CONFIG_DIR=$T/laptop/etc WGFIDO_AGENT_RUNDIR=$T/laptop/run WGFIDO_WIREGUARD_CONFDIR=$T/laptop/wireguard
+net_start - bus dbus-daemon --config-file="$NET_TMP/bus.conf" --nofork
+wait_for 10 test -S "$NET_TMP/bus" || fail "dbus-daemon does not start"
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$NET_TMP/bus
+export WGFIDO_CONFIG_DIR=$NET_TMP/laptop/etc WGFIDO_AGENT_RUNDIR=$NET_TMP/laptop/run WGFIDO_WIREGUARD_CONFDIR=$NET_TMP/laptop/wireguard
 
 key_pid=
 plug() { # plug NAME: a software key appears
@@ -106,19 +96,19 @@ plug() { # plug NAME: a software key appears
 	}
 	local touch=auto
 	[ "$mode" != touch ] || touch=manual
-	wgfido-softtoken run --state "$T/$1.key" --socket "$T/soft/$1" --touch $touch --name "$1" --quiet >>"$T/$1.log" 2>&1 &
-	key_pid=$!
-	wait_for 10 test -S "$T/soft/$1" || fail "the software key does not start"
+	net_start - "$1" wgfido-softtoken run --state "$NET_TMP/$1.key" --socket "$NET_TMP/soft/$1" --touch $touch --name "$1" --quiet
+	key_pid=$NET_PID
+	wait_for 10 test -S "$NET_TMP/soft/$1" || fail "the software key does not start"
 	wait_for 5 has_token || fail "the broker does not see the key"
 }
-has_token() { on laptop wgfido tokens 2>/dev/null | grep -q .; }
+has_token() { laptop wgfido tokens 2>/dev/null | grep -q .; }
 touching() { # touching COMMAND...: runs it while the person (--touch) presses Enter
 	if [ "$mode" = touch ]; then
 		local socket
 		run "$@" &
 		local job=$!
 		while kill -0 $job 2>/dev/null; do
-			for socket in "$T"/soft/*.ctl; do
+			for socket in "$NET_TMP"/soft/*.ctl; do
 				[ "$(wgfido-softtoken status --socket "${socket%.ctl}" 2>/dev/null)" = touch ] || continue
 				read -rsp "  The key blinks: press Enter to touch it " </dev/tty
 				echo
@@ -141,29 +131,29 @@ pull() { # pull IFACE LAPTOP-IP GATEWAY-IP
 		return
 	fi
 	local out forth back
-	out=$("$B/bench/flow" --a "/run/netns/laptop,$2" --b "/run/netns/gateway,$3" --pull "$key_pid") || fail "no packets to watch"
+	out=$("$NET_BUILD/bench/flow" --a "/run/netns/laptop,$2" --b "/run/netns/gateway,$3" --pull "$key_pid") || fail "no packets to watch"
 	read -r _ forth _ back <<<"$out"
 	good "$(awk -v f="$forth" -v b="$back" 'BEGIN { printf "the last packet passed %.1f ms (out) and %.1f ms (in) after the key was pulled", f/1000, b/1000 }')"
 }
 
 udev=(--no-udev)
 [ "$mode" != key ] || udev=()
-"$B/daemon/wgfidod" --agent-uid 0 --config-dir "$T/laptop/etc" --state-dir "$T/laptop/state" --token-worker "$B/token/wgfido-token" \
-	--soft-tokens "$T/soft" "${udev[@]}" >>"$T/wgfidod.log" 2>&1 &
-on laptop "$B/agent/wgfido-rotate" --config-dir "$T/laptop/etc" --run-dir "$T/laptop/run" >>"$T/wgfido-rotate.log" 2>&1 &
-wait_for 10 on laptop wgfido status || fail "the broker does not start"
+net_start - wgfidod "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$NET_TMP/laptop/etc" \
+	--state-dir "$NET_TMP/laptop/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$NET_TMP/soft" "${udev[@]}"
+net_start laptop wgfido-rotate "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" --run-dir "$NET_TMP/laptop/run"
+wait_for 10 laptop wgfido status || fail "the broker does not start"
 
 # --- the story ---------------------------------------------------------------------------------------------------
 chapter "1. A laptop, a gateway, a security key"
-wg_up laptop office 10.7.0.1/32 "$T/laptop/wireguard/office.conf"
-on laptop ip route add 10.7.0.2/32 dev office
+wg_up laptop office 10.7.0.1/32 "$NET_TMP/laptop/wireguard/office.conf"
+laptop ip route add 10.7.0.2/32 dev office
 tell "Both ends run $kind."
 plug blue
 touching wgfido enroll office --yes || fail "enrolment failed"
 tell "The gateway's admin gets these lines, and needs no key, no broker and no bus:"
 run wgfido gateway office
-token_pub=$(on laptop wgfido pubkey office)
-cat >"$T/gateway/etc/gw-office.conf" <<CONF
+token_pub=$(laptop wgfido pubkey office)
+cat >"$NET_TMP/gateway/etc/gw-office.conf" <<CONF
 [Interface]
 Mode = psk
 PublicKey = $gateway_pub
@@ -174,10 +164,10 @@ PublicKey = $laptop_pub
 TokenPublicKey = $token_pub
 CONF
 printf '[Interface]\nPrivateKey = %s\nListenPort = 51820\n[Peer]\nPublicKey = %s\nPresharedKey = %s\nAllowedIPs = 10.7.0.1/32\n' \
-	"$gateway_key" "$laptop_pub" "$(wg genpsk)" >"$T/gateway/gw-office.conf"
-wg_up gateway gw-office 10.7.0.2/32 "$T/gateway/gw-office.conf"
-on gateway ip route add 10.7.0.1/32 dev gw-office
-on gateway "$B/agent/wgfido-rotate" --gateway --config-dir "$T/gateway/etc" --run-dir "$T/gateway/run" >>"$T/gateway.log" 2>&1 &
+	"$gateway_key" "$laptop_pub" "$(wg genpsk)" >"$NET_TMP/gateway/gw-office.conf"
+wg_up gateway gw-office 10.7.0.2/32 "$NET_TMP/gateway/gw-office.conf"
+gateway ip route add 10.7.0.1/32 dev gw-office
+net_start gateway gateway-agent "$NET_BUILD/agent/wgfido-rotate" --gateway --config-dir "$NET_TMP/gateway/etc" --run-dir "$NET_TMP/gateway/run"
 
 chapter "2. The tunnel is there, and closed"
 wait_for 5 is_state office closed || fail "the agent does not guard the tunnel"
@@ -187,25 +177,25 @@ good "ping 10.7.0.2: no answer"
 chapter "3. A touch opens it"
 touching wgfido approve office || fail "approval failed"
 wait_for 10 passes 10.7.0.2 || fail "no ping through the approved tunnel"
-good "ping 10.7.0.2: $(on laptop ping -n -c 2 -i 0.2 10.7.0.2 | sed -n 's/.*time=//p' | tail -n 1)"
+good "ping 10.7.0.2: $(laptop ping -n -c 2 -i 0.2 10.7.0.2 | sed -n 's/.*time=//p' | tail -n 1)"
 run wgfido status
 
 chapter "4. The preshared key changes, and a handshake confirms it"
 tell "Here a slot lasts 5 s (normally 120 s). The PSK in WireGuard, hidden to all but its hash:"
-hash_psk() { on laptop wg show office preshared-keys | sha256sum | cut -c 1-16; }
+hash_psk() { laptop wg show office preshared-keys | sha256sum | cut -c 1-16; }
 first=$(hash_psk)
 tell "  now:       $first"
 changed() { [ "$(hash_psk)" != "$first" ]; }
 wait_for 12 changed || fail "the PSK did not change"
 tell "  next slot: $(hash_psk)"
 tell "The gateway's WireGuard forgets its sessions (link down, up), so that a new handshake must use a new PSK:"
-before=$(on laptop wg show office latest-handshakes | cut -f 2)
+before=$(laptop wg show office latest-handshakes | cut -f 2)
 sleep 1.1
-on gateway ip link set gw-office down
-on gateway ip link set gw-office up
-on gateway ip route replace 10.7.0.1/32 dev gw-office
-on gateway ping -q -n -c 1 -W 1 10.7.0.1 >/dev/null
-later() { [ "$(on laptop wg show office latest-handshakes | cut -f 2)" -gt "$before" ]; }
+gateway ip link set gw-office down
+gateway ip link set gw-office up
+gateway ip route replace 10.7.0.1/32 dev gw-office
+gateway ping -q -n -c 1 -W 1 10.7.0.1 >/dev/null
+later() { [ "$(laptop wg show office latest-handshakes | cut -f 2)" -gt "$before" ]; }
 wait_for 12 later || fail "no handshake with the new PSK"
 confirmed() { agent_state office '.peers[0].state' | grep -qx rotated; }
 wait_for 6 confirmed || fail "the agent does not confirm the rotation"
@@ -218,7 +208,7 @@ else
 	blue_pid=$key_pid
 	plug green
 	touching wgfido keyslot add office --label green --token green || fail "the backup key was not added"
-	quietly kill "$key_pid"
+	kill "$key_pid"
 	key_pid=$blue_pid
 	run wgfido keyslot list office
 fi
@@ -235,12 +225,12 @@ if [ "$mode" = key ]; then plug blue; else plug green; fi
 touching wgfido approve office || fail "approval with the backup key failed"
 wait_for 10 passes 10.7.0.2 || fail "no ping with the backup key"
 good "ping 10.7.0.2: answered"
-quietly on laptop wgfido lock
+laptop wgfido lock >/dev/null
 
 chapter "8. The same for a gateway that knows nothing of wgfido: identity mode"
 home_key=$(wg genkey) plain_key=$(wg genkey)
 home_pub=$(wg pubkey <<<"$home_key") plain_pub=$(wg pubkey <<<"$plain_key")
-cat >"$T/laptop/wireguard/home.conf" <<CONF
+cat >"$NET_TMP/laptop/wireguard/home.conf" <<CONF
 # my tunnel home
 [Interface]
 PrivateKey = $home_key
@@ -251,24 +241,24 @@ PublicKey = $plain_pub
 Endpoint = 192.0.2.2:51821
 AllowedIPs = 10.8.0.2/32
 CONF
-chmod 600 "$T/laptop/wireguard/home.conf"
-printf '[Interface]\nPrivateKey = %s\nListenPort = 51821\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.8.0.1/32\n' "$plain_key" "$home_pub" >"$T/gateway/plain.conf"
-wg_up gateway plain 10.8.0.2/32 "$T/gateway/plain.conf"
-on gateway ip route add 10.8.0.1/32 dev plain
+chmod 600 "$NET_TMP/laptop/wireguard/home.conf"
+printf '[Interface]\nPrivateKey = %s\nListenPort = 51821\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.8.0.1/32\n' "$plain_key" "$home_pub" >"$NET_TMP/gateway/plain.conf"
+wg_up gateway plain 10.8.0.2/32 "$NET_TMP/gateway/plain.conf"
+gateway ip route add 10.8.0.1/32 dev plain
 touching wgfido protect home --yes || fail "protect failed"
-run grep -n -i 'wgfido\|PrivateKey' "$T/laptop/wireguard/home.conf"
-grep -qF "$home_key" "$T/laptop/wireguard/home.conf" && fail "the private key is still in the file"
-on laptop env WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go LOG_LEVEL=error wg-quick up "$T/laptop/wireguard/home.conf" >>"$T/wg-quick.log" 2>&1 ||
+run grep -n -i 'wgfido\|PrivateKey' "$NET_TMP/laptop/wireguard/home.conf"
+grep -qF "$home_key" "$NET_TMP/laptop/wireguard/home.conf" && fail "the private key is still in the file"
+laptop env WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go LOG_LEVEL=error wg-quick up "$NET_TMP/laptop/wireguard/home.conf" >>"$NET_TMP/wg-quick.log" 2>&1 ||
 	fail "wg-quick up failed"
 wait_for 5 is_state home closed || fail "the agent does not guard the tunnel"
 passes 10.8.0.2 && fail "a packet passed before anybody approved"
 good "wg-quick up home: the tunnel is there, and closed"
 touching wgfido approve home || fail "approval failed"
 wait_for 10 passes 10.8.0.2 || fail "no ping through the approved tunnel"
-good "ping 10.8.0.2: $(on laptop ping -n -c 2 -i 0.2 10.8.0.2 | sed -n 's/.*time=//p' | tail -n 1)"
+good "ping 10.8.0.2: $(laptop ping -n -c 2 -i 0.2 10.8.0.2 | sed -n 's/.*time=//p' | tail -n 1)"
 pull home 10.8.0.1 10.8.0.2
 passes 10.8.0.2 && fail "a packet passed without a key"
-[ "$(on laptop wg show home private-key)" = "(none)" ] && good "WireGuard no longer has the private key"
+[ "$(laptop wg show home private-key)" = "(none)" ] && good "WireGuard no longer has the private key"
 
 chapter "That is wgfido."
 tell "Took $SECONDS s. Nothing of it is left behind. README.md says how to use it for real."
