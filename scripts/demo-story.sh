@@ -6,6 +6,7 @@ set -u
 # shellcheck disable=SC2034 # NET_* are the library's
 NET_TMP=$1 mode=$2 NET_BUILD=$3
 . tests/net/lib.sh
+. tests/net/stage.sh
 export PATH=$NET_BUILD/client:$NET_BUILD/token/soft:$PATH:/usr/sbin:/sbin
 unset DBUS_SESSION_BUS_ADDRESS
 # The first process of a pid namespace gets only the signals that it asked for.
@@ -26,8 +27,6 @@ fail() {
 	tail -n 15 "$NET_TMP"/*.log 2>/dev/null >&2
 	exit 1
 }
-laptop() { net_in laptop "$@"; }
-gateway() { net_in gateway "$@"; }
 # Shows a command as one would type it, and runs it on the laptop.
 run() {
 	printf '  %s$ %s%s\n' "$dim" "${*/$NET_TMP\/laptop\/wireguard/\/etc\/wireguard}" "$off"
@@ -35,17 +34,13 @@ run() {
 	return "${PIPESTATUS[0]}"
 }
 passes() { wg_pings laptop "$1" "${2:-1}"; }
-agent_state() { jq -r "$2" "$NET_TMP/laptop/run/$1.json" 2>/dev/null; }
-is_state() { [ "$(agent_state "$1" .state)" = "$2" ]; }
-
 # --- the stage ---------------------------------------------------------------------------------------------------
 mount -t tmpfs -o mode=755 tmpfs /run
 [ /var/run -ef /run ] || mount --bind /run /var/run
 mkdir -p /run/netns /run/wireguard
-mkdir -p "$NET_TMP"/laptop/{etc,state,run,wireguard} "$NET_TMP"/gateway/{etc,run} "$NET_TMP/soft"
-net_ns laptop
-net_ns gateway
-net_veth laptop eth0 192.0.2.1/24 gateway eth0 192.0.2.2/24
+udev=--no-udev
+[ "$mode" != key ] || udev=--debug
+stage_set $udev
 if ip -n laptop link add probe type wireguard 2>/dev/null; then
 	ip -n laptop link del probe
 	NET_WG=kernel kind="the kernel's WireGuard"
@@ -55,40 +50,6 @@ else
 	(: <>/dev/net/tun) 2>/dev/null || fail "there is no WireGuard in this kernel, and wireguard-go needs /dev/net/tun"
 fi
 
-laptop_key=$(wg genkey) gateway_key=$(wg genkey)
-laptop_pub=$(wg pubkey <<<"$laptop_key") gateway_pub=$(wg pubkey <<<"$gateway_key")
-printf '[Interface]\nPrivateKey = %s\n[Peer]\nPublicKey = %s\nEndpoint = 192.0.2.2:51820\nAllowedIPs = 10.7.0.2/32\n' \
-	"$laptop_key" "$gateway_pub" >"$NET_TMP/laptop/wireguard/office.conf"
-cat >"$NET_TMP/laptop/etc/office.conf" <<CONF
-[Interface]
-Mode = psk
-Name = the office
-PublicKey = $laptop_pub
-SlotSeconds = 5
-[Peer]
-Name = gateway
-PublicKey = $gateway_pub
-CONF
-
-cat >"$NET_TMP/bus.conf" <<CONF
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path=$NET_TMP/bus</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/>
-  </policy>
-</busconfig>
-CONF
-net_start - bus dbus-daemon --config-file="$NET_TMP/bus.conf" --nofork
-wait_for 10 test -S "$NET_TMP/bus" || fail "dbus-daemon does not start"
-export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$NET_TMP/bus
-export WGFIDO_CONFIG_DIR=$NET_TMP/laptop/etc WGFIDO_AGENT_RUNDIR=$NET_TMP/laptop/run WGFIDO_WIREGUARD_CONFDIR=$NET_TMP/laptop/wireguard
-
-key_pid=
 plug() { # plug NAME: a software key appears
 	[ "$mode" != key ] || {
 		read -rp "  Plug in the security key \"$1\" and press Enter "
@@ -96,12 +57,8 @@ plug() { # plug NAME: a software key appears
 	}
 	local touch=auto
 	[ "$mode" != touch ] || touch=manual
-	net_start - "$1" wgfido-softtoken run --state "$NET_TMP/$1.key" --socket "$NET_TMP/soft/$1" --touch $touch --name "$1" --quiet
-	key_pid=$NET_PID
-	wait_for 10 test -S "$NET_TMP/soft/$1" || fail "the software key does not start"
-	wait_for 5 has_token || fail "the broker does not see the key"
+	stage_plug "$1" --touch $touch
 }
-has_token() { laptop wgfido tokens 2>/dev/null | grep -q .; }
 touching() { # touching COMMAND...: runs it while the person (--touch) presses Enter
 	if [ "$mode" = touch ]; then
 		local socket
@@ -123,51 +80,29 @@ touching() { # touching COMMAND...: runs it while the person (--touch) presses E
 }
 
 # Pulls the key while packets pass both ways, and says for how long they went on.
-pull() { # pull IFACE LAPTOP-IP GATEWAY-IP
+pull() { # pull KEY IFACE LAPTOP-IP GATEWAY-IP
 	if [ "$mode" = key ]; then
 		tell "Now pull the key out."
-		wait_for 120 is_state "$1" closed || fail "the tunnel did not close"
+		wait_for 120 is_state "$2" closed || fail "the tunnel did not close"
 		good "closed"
 		return
 	fi
 	local out forth back
-	out=$("$NET_BUILD/bench/flow" --a "/run/netns/laptop,$2" --b "/run/netns/gateway,$3" --pull "$key_pid") || fail "no packets to watch"
+	out=$("$NET_BUILD/bench/flow" --a "/run/netns/laptop,$3" --b "/run/netns/gateway,$4" --pull "$(net_pid "key-$1")") || fail "no packets to watch"
 	read -r _ forth _ back <<<"$out"
 	good "$(awk -v f="$forth" -v b="$back" 'BEGIN { printf "the last packet passed %.1f ms (out) and %.1f ms (in) after the key was pulled", f/1000, b/1000 }')"
 }
 
-udev=(--no-udev)
-[ "$mode" != key ] || udev=()
-net_start - wgfidod "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$NET_TMP/laptop/etc" \
-	--state-dir "$NET_TMP/laptop/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$NET_TMP/soft" "${udev[@]}"
-net_start laptop wgfido-rotate "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" --run-dir "$NET_TMP/laptop/run"
-wait_for 10 laptop wgfido status || fail "the broker does not start"
-
 # --- the story ---------------------------------------------------------------------------------------------------
 chapter "1. A laptop, a gateway, a security key"
-wg_up laptop office 10.7.0.1/32 "$NET_TMP/laptop/wireguard/office.conf"
-laptop ip route add 10.7.0.2/32 dev office
+STAGE_SLOT=5
+stage_office
 tell "Both ends run $kind."
 plug blue
 touching wgfido enroll office --yes || fail "enrolment failed"
 tell "The gateway's admin gets these lines, and needs no key, no broker and no bus:"
 run wgfido gateway office
-token_pub=$(laptop wgfido pubkey office)
-cat >"$NET_TMP/gateway/etc/gw-office.conf" <<CONF
-[Interface]
-Mode = psk
-PublicKey = $gateway_pub
-SlotSeconds = 5
-[Peer]
-Name = laptop
-PublicKey = $laptop_pub
-TokenPublicKey = $token_pub
-CONF
-printf '[Interface]\nPrivateKey = %s\nListenPort = 51820\n[Peer]\nPublicKey = %s\nPresharedKey = %s\nAllowedIPs = 10.7.0.1/32\n' \
-	"$gateway_key" "$laptop_pub" "$(wg genpsk)" >"$NET_TMP/gateway/gw-office.conf"
-wg_up gateway gw-office 10.7.0.2/32 "$NET_TMP/gateway/gw-office.conf"
-gateway ip route add 10.7.0.1/32 dev gw-office
-net_start gateway gateway-agent "$NET_BUILD/agent/wgfido-rotate" --gateway --config-dir "$NET_TMP/gateway/etc" --run-dir "$NET_TMP/gateway/run"
+stage_office_gateway
 
 chapter "2. The tunnel is there, and closed"
 wait_for 5 is_state office closed || fail "the agent does not guard the tunnel"
@@ -205,17 +140,15 @@ chapter "5. A backup key"
 if [ "$mode" = key ]; then
 	tell "(skipped with one real key; it is: wgfido keyslot add office)"
 else
-	blue_pid=$key_pid
 	plug green
 	touching wgfido keyslot add office --label green --token green || fail "the backup key was not added"
-	kill "$key_pid"
-	key_pid=$blue_pid
+	stage_unplug green
 	run wgfido keyslot list office
 fi
 
 chapter "6. Pull the key"
 wait_for 10 passes 10.7.0.2 || fail "no ping before the key is pulled"
-pull office 10.7.0.1 10.7.0.2
+pull blue office 10.7.0.1 10.7.0.2
 passes 10.7.0.2 && fail "a packet passed without a key"
 good "ping 10.7.0.2: no answer"
 run wgfido approve office && fail "approved without a key"
@@ -228,35 +161,18 @@ good "ping 10.7.0.2: answered"
 laptop wgfido lock >/dev/null
 
 chapter "8. The same for a gateway that knows nothing of wgfido: identity mode"
-home_key=$(wg genkey) plain_key=$(wg genkey)
-home_pub=$(wg pubkey <<<"$home_key") plain_pub=$(wg pubkey <<<"$plain_key")
-cat >"$NET_TMP/laptop/wireguard/home.conf" <<CONF
-# my tunnel home
-[Interface]
-PrivateKey = $home_key
-Address = 10.8.0.1/32
-
-[Peer]
-PublicKey = $plain_pub
-Endpoint = 192.0.2.2:51821
-AllowedIPs = 10.8.0.2/32
-CONF
-chmod 600 "$NET_TMP/laptop/wireguard/home.conf"
-printf '[Interface]\nPrivateKey = %s\nListenPort = 51821\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.8.0.1/32\n' "$plain_key" "$home_pub" >"$NET_TMP/gateway/plain.conf"
-wg_up gateway plain 10.8.0.2/32 "$NET_TMP/gateway/plain.conf"
-gateway ip route add 10.8.0.1/32 dev plain
+stage_home
 touching wgfido protect home --yes || fail "protect failed"
 run grep -n -i 'wgfido\|PrivateKey' "$NET_TMP/laptop/wireguard/home.conf"
-grep -qF "$home_key" "$NET_TMP/laptop/wireguard/home.conf" && fail "the private key is still in the file"
-laptop env WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go LOG_LEVEL=error wg-quick up "$NET_TMP/laptop/wireguard/home.conf" >>"$NET_TMP/wg-quick.log" 2>&1 ||
-	fail "wg-quick up failed"
+grep -qFf "$NET_TMP/home.key" "$NET_TMP/laptop/wireguard/home.conf" && fail "the private key is still in the file"
+stage_home_up
 wait_for 5 is_state home closed || fail "the agent does not guard the tunnel"
 passes 10.8.0.2 && fail "a packet passed before anybody approved"
 good "wg-quick up home: the tunnel is there, and closed"
 touching wgfido approve home || fail "approval failed"
 wait_for 10 passes 10.8.0.2 || fail "no ping through the approved tunnel"
 good "ping 10.8.0.2: $(laptop ping -n -c 2 -i 0.2 10.8.0.2 | sed -n 's/.*time=//p' | tail -n 1)"
-pull home 10.8.0.1 10.8.0.2
+pull green home 10.8.0.1 10.8.0.2
 passes 10.8.0.2 && fail "a packet passed without a key"
 [ "$(laptop wg show home private-key)" = "(none)" ] && good "WireGuard no longer has the private key"
 

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The stage of the tunnel tests and of the demo, on top of lib.sh: a machine "laptop" with broker, agent and software keys on a
+# private bus, and a machine "gateway". Everything lives under $NET_TMP.
+#
+#	stage_set [BROKER-ARGUMENTS...]	both machines, a cable (192.0.2.1, 192.0.2.2), bus, broker, the laptop's agent
+#	stage_broker ARGS..., stage_agent, stage_gateway_agent	start that one part (again)
+#	stage_office		psk mode: conf files for interface office (laptop, 10.7.0.1) and gw-office (gateway, 10.7.0.2), slots of
+#				STAGE_SLOT seconds (2); the laptop's interface is made
+#	stage_office_gateway	the gateway's half, once the laptop is enrolled: adds the token public key, starts its agent
+#	stage_home		identity mode: wg-quick file of home (laptop, 10.8.0.1), and plain (gateway, 10.8.0.2, no wgfido)
+#	stage_home_up		wg-quick up home
+#	stage_plug NAME [ARGS...]	a software key appears (touches itself unless ARGS say otherwise) and the broker sees it
+#	stage_unplug NAME [SIGNAL]
+#	laptop CMD..., gateway CMD...	run there
+#	agent_state IFACE JQ-FILTER	reads the laptop's agent status; gateway_state the same at the gateway
+#	is_state IFACE STATE; peer_is IFACE STATE	of the laptop's agent
+#	psk_of MACHINE IFACE	the one peer's PSK
+
+laptop() { net_in laptop "$@"; }
+gateway() { net_in gateway "$@"; }
+agent_state() { jq -r "$2" "$NET_TMP/laptop/run/$1.json" 2>/dev/null; }
+gateway_state() { jq -r "$2" "$NET_TMP/gateway/run/$1.json" 2>/dev/null; }
+is_state() { [ "$(agent_state "$1" .state)" = "$2" ]; }
+peer_is() { [ "$(agent_state "$1" '.peers[0].state')" = "$2" ]; }
+psk_of() { net_in "$1" wg show "$2" preshared-keys | cut -f 2; }
+stage_broker_answers() { laptop wgfido status >/dev/null 2>&1; }
+stage_token_known() { laptop wgfido tokens 2>/dev/null | grep -q "$1"; }
+
+stage_set() {
+	net_need dbus-daemon jq
+	export PATH=$NET_BUILD/client:$NET_BUILD/token/soft:$PATH
+	unset DBUS_SESSION_BUS_ADDRESS
+	mkdir -p "$NET_TMP"/laptop/{etc,state,run,wireguard} "$NET_TMP"/gateway/{etc,run} "$NET_TMP/soft"
+	net_ns laptop
+	net_ns gateway
+	net_veth laptop eth0 192.0.2.1/24 gateway eth0 192.0.2.2/24
+	cat >"$NET_TMP/bus.conf" <<-CONF
+		<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+		 "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+		<busconfig>
+		  <type>system</type>
+		  <listen>unix:path=$NET_TMP/bus</listen>
+		  <auth>EXTERNAL</auth>
+		  <policy context="default">
+		    <allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
+		    <allow send_requested_reply="true" send_type="method_return"/>
+		    <allow send_requested_reply="true" send_type="error"/>
+		    <allow receive_type="method_call"/><allow receive_type="method_return"/>
+		    <allow receive_type="error"/><allow receive_type="signal"/>
+		  </policy>
+		</busconfig>
+	CONF
+	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$NET_TMP/bus
+	export WGFIDO_CONFIG_DIR=$NET_TMP/laptop/etc WGFIDO_AGENT_RUNDIR=$NET_TMP/laptop/run
+	export WGFIDO_WIREGUARD_CONFDIR=$NET_TMP/laptop/wireguard
+	net_start - bus dbus-daemon --config-file="$NET_TMP/bus.conf" --nofork
+	wait_for 10 test -S "$NET_TMP/bus" || fail "dbus-daemon does not start"
+	stage_broker "$@"
+	stage_agent
+}
+
+stage_broker() {
+	[ $# -gt 0 ] || set -- --no-udev
+	net_start - wgfidod "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$NET_TMP/laptop/etc" \
+		--state-dir "$NET_TMP/laptop/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$NET_TMP/soft" "$@"
+	wait_for 10 stage_broker_answers || fail "the broker does not start"
+}
+
+stage_agent() {
+	net_start laptop wgfido-rotate "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" \
+		--run-dir "$NET_TMP/laptop/run"
+}
+
+stage_gateway_agent() {
+	net_start gateway gateway-agent "$NET_BUILD/agent/wgfido-rotate" --gateway --config-dir "$NET_TMP/gateway/etc" \
+		--run-dir "$NET_TMP/gateway/run"
+}
+
+stage_plug() {
+	local name=$1
+
+	shift
+	[ $# -gt 0 ] || set -- --touch auto
+	net_start - "key-$name" wgfido-softtoken run --state "$NET_TMP/$name.key" --socket "$NET_TMP/soft/$name" --name "$name" --quiet "$@"
+	wait_for 10 test -S "$NET_TMP/soft/$name" || fail "the software key does not start"
+	wait_for 10 stage_token_known "$name" || fail "the broker does not see the key $name"
+}
+
+stage_unplug() {
+	net_stop "key-$1" "${2:-TERM}"
+}
+
+stage_office() {
+	local laptop_pub gateway_pub
+
+	laptop_pub=$(wg_keys office)
+	gateway_pub=$(wg_keys gw-office)
+	cat >"$NET_TMP/laptop/wireguard/office.conf" <<-CONF
+		[Interface]
+		PrivateKey = $(cat "$NET_TMP/office.key")
+		[Peer]
+		PublicKey = $gateway_pub
+		Endpoint = 192.0.2.2:51820
+		AllowedIPs = 10.7.0.2/32
+	CONF
+	cat >"$NET_TMP/laptop/etc/office.conf" <<-CONF
+		[Interface]
+		Mode = psk
+		Name = the office
+		PublicKey = $laptop_pub
+		SlotSeconds = ${STAGE_SLOT:-2}
+		[Peer]
+		Name = gateway
+		PublicKey = $gateway_pub
+	CONF
+	laptop wgfido reload >/dev/null 2>&1 || kill -HUP "$(net_pid wgfidod)"
+	kill -HUP "$(net_pid wgfido-rotate)"
+	wg_up laptop office 10.7.0.1/32 "$NET_TMP/laptop/wireguard/office.conf"
+	ip -n laptop route add 10.7.0.2/32 dev office
+}
+
+stage_office_gateway() {
+	local laptop_pub=''
+
+	laptop_pub=$(cat "$NET_TMP/office.pub")
+	cat >"$NET_TMP/gateway/etc/gw-office.conf" <<-CONF
+		[Interface]
+		Mode = psk
+		PublicKey = $(cat "$NET_TMP/gw-office.pub")
+		SlotSeconds = ${STAGE_SLOT:-2}
+		[Peer]
+		Name = laptop
+		PublicKey = $laptop_pub
+		TokenPublicKey = $(laptop wgfido pubkey office)
+	CONF
+	cat >"$NET_TMP/gateway/gw-office.conf" <<-CONF
+		[Interface]
+		PrivateKey = $(cat "$NET_TMP/gw-office.key")
+		ListenPort = 51820
+		[Peer]
+		PublicKey = $laptop_pub
+		PresharedKey = $(wg genpsk)
+		AllowedIPs = 10.7.0.1/32
+	CONF
+	wg_up gateway gw-office 10.7.0.2/32 "$NET_TMP/gateway/gw-office.conf"
+	ip -n gateway route add 10.7.0.1/32 dev gw-office
+	stage_gateway_agent
+}
+
+stage_home() {
+	local home_pub='' plain_pub=''
+
+	home_pub=$(wg_keys home)
+	plain_pub=$(wg_keys plain)
+	cat >"$NET_TMP/laptop/wireguard/home.conf" <<-CONF
+		# my tunnel home
+		[Interface]
+		PrivateKey = $(cat "$NET_TMP/home.key")
+		Address = 10.8.0.1/32
+
+		[Peer]
+		PublicKey = $plain_pub
+		Endpoint = 192.0.2.2:51821
+		AllowedIPs = 10.8.0.2/32
+	CONF
+	chmod 600 "$NET_TMP/laptop/wireguard/home.conf"
+	cat >"$NET_TMP/gateway/plain.conf" <<-CONF
+		[Interface]
+		PrivateKey = $(cat "$NET_TMP/plain.key")
+		ListenPort = 51821
+		[Peer]
+		PublicKey = $home_pub
+		AllowedIPs = 10.8.0.1/32
+	CONF
+	wg_up gateway plain 10.8.0.2/32 "$NET_TMP/gateway/plain.conf"
+	ip -n gateway route add 10.8.0.1/32 dev plain
+}
+
+stage_home_up() {
+	laptop env WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go LOG_LEVEL=error \
+		wg-quick up "$NET_TMP/laptop/wireguard/home.conf" >>"$NET_TMP/wg-quick.log" 2>&1 || fail "wg-quick up home failed"
+}
