@@ -334,9 +334,9 @@ int secret_from_pipe(struct secret **ret, int fd, size_t max)
 {
 	_cleanup_secret_ struct secret *s = NULL;
 	bool has_extra;
-	uint8_t extra;
+	uint8_t extra = 0;
 	struct stat st;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	if (max < 1 || max > SECRET_MAX)
@@ -366,7 +366,7 @@ int secret_from_fd(struct secret **ret, int fd, size_t max)
 	_cleanup_secret_ struct secret *s = NULL;
 	bool has_extra;
 	uint8_t extra = 0;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	if (max < 1 || max > SECRET_MAX)

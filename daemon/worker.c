@@ -49,7 +49,8 @@ struct worker {
 	uint32_t last_serial;
 	struct pending pending;
 	uint8_t *buf; /* guarded, WIRE_MESSAGE_MAX; all zero between calls */
-	bool *freed;  /* set by worker_free while a handler of ours is below us on the stack */
+	bool handling; /* a handler that goes on after callbacks is below us on the stack: */
+	bool doomed;   /* worker_free leaves the memory to it */
 };
 
 const struct token_node *worker_node(const struct worker *w)
@@ -182,7 +183,7 @@ static int on_socket(sd_event_source *s, int fd, uint32_t events, void *userdata
 static int on_exit_seen(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
 	struct worker *w = userdata;
-	bool freed = false, end;
+	bool end;
 
 	(void)s;
 	(void)fd;
@@ -192,14 +193,16 @@ static int on_exit_seen(sd_event_source *s, int fd, uint32_t events, void *userd
 	w->exit_source = sd_event_source_disable_unref(w->exit_source);
 
 	/* What it said before it died counts. */
-	w->freed = &freed;
-	while (!freed && w->state == WORKER_RUNNING && receive(w, &end))
+	w->handling = true;
+	while (!w->doomed && w->state == WORKER_RUNNING && receive(w, &end))
 		;
-	if (!freed)
+	if (!w->doomed)
 		worker_break(w, "the token worker died");
-	if (freed)
+	w->handling = false;
+	if (w->doomed) {
+		free(w);
 		return 0;
-	w->freed = NULL;
+	}
 	w->state = WORKER_GONE;
 	w->callbacks.gone(w->userdata, w);
 	return 0;
@@ -267,8 +270,6 @@ struct worker *worker_free(struct worker *w)
 {
 	if (!w)
 		return NULL;
-	if (w->freed)
-		*w->freed = true;
 	sd_event_source_disable_unref(w->socket_source);
 	sd_event_source_disable_unref(w->exit_source);
 	sd_event_source_disable_unref(w->deadline_source);
@@ -289,7 +290,9 @@ struct worker *worker_free(struct worker *w)
 	}
 	sodium_free(w->buf);
 	sd_event_unref(w->event);
-	free(w);
+	w->doomed = true;
+	if (!w->handling)
+		free(w);
 	return NULL;
 }
 
