@@ -16,7 +16,8 @@ struct file_attributes {
 
 /*
  * Writes len bytes to name in the directory dirfd (AT_FDCWD and a path with slashes are fine; a symlink at name is
- * replaced, see file_resolve). On any failure the old file stands and no temporary file is left.
+ * replaced, see file_resolve). On any failure the old file stands and no temporary file is left; only when the last step
+ * fails, the fsync of the directory, is the new file in its place already, and may not outlive a power cut.
  * 0 or a negative errno (-ENOSPC, -EACCES...).
  */
 int file_write_atomic(int dirfd, const char *name, const void *data, size_t len,

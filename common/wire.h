@@ -99,7 +99,8 @@ struct wire_status_message {
 	enum wire_status status;
 };
 
-/* Into buf (guarded); *ret_len set. -EINVAL for a struct that breaks the rules above, -EMSGSIZE. */
+/* Into buf (guarded); *ret_len set. -EINVAL for a struct that breaks the rules above, -EMSGSIZE; nothing stays in buf then.
+ * What is not printable ASCII in product, serial and detail becomes '?', so that no token's name makes a result unsendable. */
 int wire_encode_request(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, const struct wire_request *request);
 int wire_encode_result(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, const struct wire_result *result);
 int wire_encode_status(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, const struct wire_status_message *status);

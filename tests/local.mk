@@ -77,9 +77,11 @@ check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += $(FUZZ_TARGETS)
 
 # The contracts that no compiler sees.
-dist_check_SCRIPTS = tests/vectors/check-schedule.sh
-TESTS += $(dist_check_SCRIPTS)
-EXTRA_DIST += tests/vectors/schedule.py tests/vectors/schedule.txt
+CONTRACT_TESTS = tests/vectors/check-schedule.sh \
+	tests/contract/test-headers.py tests/contract/test-layers.py tests/contract/test-style.py
+dist_check_SCRIPTS = $(CONTRACT_TESTS)
+TESTS += $(CONTRACT_TESTS)
+EXTRA_DIST += tests/contract/sources.py tests/vectors/schedule.py tests/vectors/schedule.txt
 
 TEST_EXTENSIONS = .sh .py
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test
@@ -88,6 +90,8 @@ PY_LOG_COMPILER = $(PYTHON3) -B
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(top_srcdir)'; top_builddir='$(top_builddir)'; export top_srcdir top_builddir; \
 	CC='$(CC)'; PYTHON3='$(PYTHON3)'; export CC PYTHON3; \
+	CONTRACT_CPPFLAGS='$(DEFS) $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(HIDAPI_CFLAGS) $(SYSTEMD_CFLAGS) \
+	$(MNL_CFLAGS) $(CRYPTO_CFLAGS) $(CBOR_CFLAGS) $(JANSSON_CFLAGS)'; export CONTRACT_CPPFLAGS; \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
 
 dist_noinst_SCRIPTS += tests/run-test
