@@ -22,7 +22,8 @@ client_libclient_a_SOURCES = \
 	client/target.c client/target.h \
 	client/term.c client/term.h \
 	client/text.c client/text.h \
-	client/verb.c client/verb.h
+	client/verb.c client/verb.h \
+	client/wgconf.c client/wgconf.h
 client_libclient_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
 
 CLIENT_LIBS = client/libclient.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(COMMON_LIBS)
@@ -35,3 +36,14 @@ client_wgfido_LDADD = $(CLIENT_LIBS)
 dist_noinst_SCRIPTS += tests/integration/test-client.py
 TESTS += tests/integration/test-client.py
 EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py
+
+UNIT_TESTS += tests/unit/test-wgconf
+tests_unit_test_wgconf_SOURCES = tests/unit/test-wgconf.c
+tests_unit_test_wgconf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_wgconf_LDADD = client/libclient.a common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-wgconf
+tests_fuzz_fuzz_wgconf_SOURCES = tests/fuzz/fuzz-wgconf.c
+tests_fuzz_fuzz_wgconf_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_wgconf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_wgconf_LDADD = tests/fuzz/libreplay.a client/libclient.a common/libcommon.a $(COMMON_LIBS)
