@@ -29,6 +29,7 @@ struct pending {
 	unsigned int interrupts;
 	char shown[512]; /* the last plain line */
 	char token[128]; /* the last token that a prompt named */
+	bool touched_new; /* this try came to the touches of the token to be added */
 };
 
 int call_option(struct call_options *o, const struct verb *verb, int c, const char *argument)
@@ -181,6 +182,7 @@ static void prompt_show(struct pending *w)
 
 	if (!t)
 		return;
+	w->touched_new |= !strcmp(t->prompt, "touch-new");
 	if (*t->prompt_token)
 		snprintf(w->token, sizeof(w->token), "%s", t->prompt_token);
 	text_prompt(line, sizeof(line), t, w->call->purpose);
@@ -298,8 +300,8 @@ static int pin_get(struct pending *w)
 	char question[256];
 	int r;
 
-	/* AddKeyslot: the new token comes first, then the one that has a keyslot. */
-	if (!strcmp(w->call->method, "AddKeyslot") && o->pin)
+	/* AddKeyslot asks for the new token's PIN before its touches, and for the old one's after them. */
+	if (!strcmp(w->call->method, "AddKeyslot") && w->touched_new)
 		pin = &o->old_pin;
 	*pin = secret_free(*pin);
 	if (o->pin_fd >= 0) {
@@ -353,7 +355,7 @@ static int error_handle(struct pending *w, const sd_bus_error *error, int r)
 		if (answer != 1)
 			return status;
 		o->confirm_pin = true;
-		return o->pin ? 0 : pin_get(w);
+		return o->pin || o->old_pin ? 0 : pin_get(w);
 	}
 	return proxy_say_error(error, r);
 }
@@ -387,6 +389,7 @@ int call_run(struct proxy *p, const struct call *c, sd_bus_message **ret_reply)
 			status = error_handle(&w, error, r < 0 ? r : -sd_bus_error_get_errno(error));
 		w.reply = sd_bus_message_unref(w.reply);
 		*w.shown = '\0';
+		w.touched_new = false;
 	}
 	free(path);
 	free(tunnel_path);

@@ -39,6 +39,18 @@ struct call_options {
 int call_option(struct call_options *o, const struct verb *verb, int c, const char *argument);
 void call_options_clear(struct call_options *o);
 
+/* What every verb that uses a security key takes. */
+#define CALL_LONG_OPTIONS                                                                                    \
+	{"token", required_argument, NULL, OPTION_TOKEN}, {"pin-fd", required_argument, NULL, OPTION_PIN_FD},        \
+		{"confirm-pin", no_argument, NULL, OPTION_CONFIRM_PIN},                                              \
+	{                                                                                                    \
+		"help", no_argument, NULL, OPTION_HELP                                                       \
+	}
+#define CALL_OPTIONS_HELP                                                                                    \
+	"  --token ID       use this security key (`wgfido tokens` lists them)\n"                           \
+	"  --pin-fd N       read the PIN from file descriptor N, when one is needed\n"                      \
+	"  --confirm-pin    use the PIN also when three or fewer tries are left\n"
+
 struct call {
 	const char *path;
 	const char *interface;

@@ -91,10 +91,7 @@ static int approve_main(const struct verb *verb, int argc, char **argv)
 	static const struct option options[] = {
 		{"for", required_argument, NULL, OPTION_FOR},
 		{"wait", no_argument, NULL, OPTION_WAIT},
-		{"token", required_argument, NULL, OPTION_TOKEN},
-		{"pin-fd", required_argument, NULL, OPTION_PIN_FD},
-		{"confirm-pin", no_argument, NULL, OPTION_CONFIRM_PIN},
-		{"help", no_argument, NULL, OPTION_HELP},
+		CALL_LONG_OPTIONS,
 		{},
 	};
 	struct call_options o = CALL_OPTIONS_INIT;
@@ -138,7 +135,5 @@ const struct verb verb_approve = {
 	"While approved, the tunnel serves every user of this machine.\n\n"
 	"  --for TIME      for this long (8h, 90m, 1h30m), at most the tunnel's ApprovalLifetime\n"
 	"  --wait          wait for a security key to be plugged in\n"
-	"  --token ID      use this security key (`wgfido tokens` lists them)\n"
-	"  --pin-fd N      read the PIN from file descriptor N, when one is needed\n"
-	"  --confirm-pin   use the PIN also when three or fewer tries are left\n",
+	CALL_OPTIONS_HELP,
 };

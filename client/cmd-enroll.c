@@ -7,23 +7,51 @@
 #include "client/recovery.h"
 #include "client/say.h"
 #include "client/target.h"
+#include "client/term.h"
 #include "client/text.h"
+#include "client/tunnelconf.h"
 #include "client/verb.h"
 #include "common/names.h"
 
-static int enroll(struct proxy *p, const char *ifname, struct call_options *o, bool yes)
+/* The tunnel, with a configuration made for it where there is none. */
+static int find_or_make(struct proxy *p, const char *name, bool yes, struct proxy_tunnel **ret)
 {
-	struct recovery_result result = {};
-	struct proxy_tunnel *t;
-	char purpose[192], tunnel[128];
-	sd_bus_message *reply = NULL;
+	struct config *config;
 	int r;
 
-	r = target_resolve_tunnel(&t, p, ifname);
+	/* Known already, or a name that only the broker can resolve. */
+	if (proxy_find_tunnel(p, name) || !ifname_valid(name))
+		return target_resolve_tunnel(ret, p, name);
+	for (size_t i = 0; i < p->n_tunnels; i++)
+		if (!strcmp(p->tunnels[i].name, name))
+			return target_resolve_tunnel(ret, p, name);
+	r = tunnelconf_load(&config, name);
+	if (!r && !config)
+		r = tunnelconf_make_psk(name, yes);
+	config_free(config);
+	if (!r)
+		r = tunnelconf_reload(p);
+	return r ? r : target_resolve_tunnel(ret, p, name);
+}
+
+static int enroll(struct proxy *p, const char *name, struct call_options *o, bool yes)
+{
+	struct recovery_result result = {};
+	char purpose[192], tunnel[128], ifname[IF_NAMESIZE];
+	struct proxy_tunnel *t;
+	bool psk;
+	int r;
+
+	if (o->recovery && !yes && !term_can_ask())
+		return say_outcome(OUTCOME_FAILED,
+			"There is no terminal to show the recovery code on: use --yes (it is printed) or --no-recovery");
+	r = find_or_make(p, name, yes, &t);
 	if (r)
 		return r;
+	psk = !strcmp(t->mode, "psk");
+	snprintf(ifname, sizeof(ifname), "%s", t->interface);
 	snprintf(purpose, sizeof(purpose), "to make a key for %s", text_tunnel(tunnel, sizeof(tunnel), t));
-	r = call_run(p,
+	r = recovery_call(p,
 		&(struct call){
 			.path = t->path,
 			.interface = WGFIDO_TUNNEL_INTERFACE,
@@ -32,18 +60,17 @@ static int enroll(struct proxy *p, const char *ifname, struct call_options *o, b
 			.purpose = purpose,
 			.options = o,
 		},
-		&reply);
-	if (r)
+		&result);
+	if (r) {
+		tunnelconf_undo(p, ifname);
 		return r;
-	r = recovery_result_read(&result, reply);
-	sd_bus_message_unref(reply);
-	if (r < 0)
-		return say_errno(r, "The broker's answer cannot be read");
-	r = result.code ? recovery_show(result.code, tunnel, yes) : 0;
-	if (!r)
-		printf("%s is enrolled. Its token public key:\n%s\n"
-		       "Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n",
-			tunnel, result.public_key, ifname, ifname);
+	}
+	printf("%s is enrolled. Its %spublic key:\n%s\n", tunnel, psk ? "token " : "", result.public_key);
+	if (result.code)
+		r = recovery_show(result.code, tunnel, yes);
+	if (r)
+		say_warning("Without its recovery code noted, make another one: `wgfido keyslot add %s --recovery`", ifname);
+	printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
 	recovery_result_clear(&result);
 	return r;
 }
@@ -55,10 +82,7 @@ static int enroll_main(const struct verb *verb, int argc, char **argv)
 		{"yes", no_argument, NULL, OPTION_YES},
 		{"uv", required_argument, NULL, OPTION_UV},
 		{"label", required_argument, NULL, OPTION_LABEL},
-		{"token", required_argument, NULL, OPTION_TOKEN},
-		{"pin-fd", required_argument, NULL, OPTION_PIN_FD},
-		{"confirm-pin", no_argument, NULL, OPTION_CONFIRM_PIN},
-		{"help", no_argument, NULL, OPTION_HELP},
+		CALL_LONG_OPTIONS,
 		{},
 	};
 	struct call_options o = CALL_OPTIONS_INIT;
@@ -96,12 +120,11 @@ const struct verb verb_enroll = {
 	"TUNNEL [--no-recovery] [--yes]",
 	"Make a token key for a tunnel on the security key",
 	"For a tunnel whose other end runs `wgfido-rotate --gateway` (Mode = psk). Where the other end cannot\n"
-	"run anything, `wgfido protect` locks the interface's own private key instead.\n\n"
+	"run anything, `wgfido protect` locks the interface's own private key instead. A tunnel without\n"
+	"/etc/wgfido/TUNNEL.conf gets one, made from its wg-quick file or the running interface.\n\n"
 	"  --no-recovery      make no recovery code: a lost security key then means a new enrolment\n"
 	"  --yes              ask nothing; the recovery code goes to stdout\n"
 	"  --uv WHEN          pin, presence, or auto (a PIN where the security key has one; the default)\n"
 	"  --label TEXT       what `wgfido keyslot list` calls this security key\n"
-	"  --token ID         use this security key (`wgfido tokens` lists them)\n"
-	"  --pin-fd N         read the PIN from file descriptor N, when one is needed\n"
-	"  --confirm-pin      use the PIN also when three or fewer tries are left\n",
+	CALL_OPTIONS_HELP,
 };

@@ -6,12 +6,17 @@ client_libclient_a_SOURCES = \
 	client/cmd-approve.c \
 	client/cmd-enroll.c \
 	client/cmd-gateway.c \
+	client/cmd-keyslot.c \
 	client/cmd-lock.c \
+	client/cmd-protect.c \
 	client/cmd-pubkey.c \
+	client/cmd-rekey.c \
 	client/cmd-revoke.c \
 	client/cmd-status.c \
 	client/cmd-tokens.c \
+	client/cmd-unprotect.c \
 	client/dirs.c client/dirs.h \
+	client/keyslot.c client/keyslot.h \
 	client/objects.c client/objects.h \
 	client/proxy.c client/proxy.h \
 	client/recovery.c client/recovery.h \
@@ -23,7 +28,10 @@ client_libclient_a_SOURCES = \
 	client/term.c client/term.h \
 	client/text.c client/text.h \
 	client/verb.c client/verb.h \
-	client/wgconf.c client/wgconf.h
+	client/tunnelconf.c client/tunnelconf.h \
+	client/wgconf.c client/wgconf.h \
+	client/wgfile.c client/wgfile.h \
+	client/wgshow.c client/wgshow.h
 client_libclient_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
 
 CLIENT_LIBS = client/libclient.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(COMMON_LIBS)

@@ -14,9 +14,13 @@ static const struct verb *const verbs[] = {
 	&verb_approve,
 	&verb_revoke,
 	&verb_lock,
+	&verb_protect,
+	&verb_unprotect,
 	&verb_enroll,
-	&verb_pubkey,
 	&verb_gateway,
+	&verb_pubkey,
+	&verb_rekey,
+	&verb_keyslot,
 	&verb_tokens,
 };
 

@@ -162,7 +162,6 @@ static int strings_read(sd_bus_message *m, char ***ret)
 
 static int keyslot_read(sd_bus_message *m, struct proxy_keyslot *slot)
 {
-	char type;
 	int r;
 
 	r = sd_bus_message_enter_container(m, 'r', NULL);
@@ -174,9 +173,6 @@ static int keyslot_read(sd_bus_message *m, struct proxy_keyslot *slot)
 		r = string_read(m, &slot->label);
 	if (r >= 0)
 		r = string_read(m, &slot->uv);
-	/* What a newer broker puts before the time is no business of ours. */
-	while (r >= 0 && (r = sd_bus_message_peek_type(m, &type, NULL)) > 0 && type == 's')
-		r = sd_bus_message_skip(m, "s");
 	if (r >= 0)
 		r = sd_bus_message_read_basic(m, 't', &slot->created);
 	return r < 0 ? r : sd_bus_message_exit_container(m);
@@ -218,11 +214,11 @@ static int field_read(sd_bus_message *m, const struct object_field *f, const cha
 		[FIELD_U32] = "u",
 		[FIELD_BOOL] = "b",
 		[FIELD_STRINGS] = "as",
-		[FIELD_KEYSLOTS] = "a("};
+		[FIELD_KEYSLOTS] = "a(ussst)"};
 	char *at = (char *)object + f->offset;
 	int b, r = -EINVAL;
 
-	if (strncmp(contents, signatures[f->type], strlen(signatures[f->type])))
+	if (strcmp(contents, signatures[f->type]))
 		return -EBADMSG;
 	r = sd_bus_message_enter_container(m, 'v', contents);
 	if (r < 0)

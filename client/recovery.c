@@ -43,7 +43,7 @@ static int result_entry(struct recovery_result *ret, sd_bus_message *m)
 	return sd_bus_message_skip(m, "v");
 }
 
-int recovery_result_read(struct recovery_result *ret, sd_bus_message *reply)
+static int result_read(struct recovery_result *ret, sd_bus_message *reply)
 {
 	struct recovery_result result = {.public_key = strdup("")};
 	int r = result.public_key ? sd_bus_message_enter_container(reply, 'a', "{sv}") : -ENOMEM;
@@ -58,6 +58,21 @@ int recovery_result_read(struct recovery_result *ret, sd_bus_message *reply)
 		return r;
 	}
 	*ret = result;
+	return 0;
+}
+
+int recovery_call(struct proxy *p, const struct call *c, struct recovery_result *ret)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	r = call_run(p, c, &reply);
+	if (r)
+		return r;
+	r = result_read(ret, reply);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return say_errno(r, "The broker's answer cannot be read");
 	return 0;
 }
 
@@ -94,7 +109,14 @@ static int code_print(int fd, const char *before, const struct secret *code, con
 	return r < 0 ? r : write_all(fd, after, strlen(after));
 }
 
-/* Case and blanks do not matter to somebody who copies from paper. */
+/* What is easily mistaken on paper is the same letter, as for the broker: case, O and 0, I, L and 1. */
+static uint8_t plain_letter(uint8_t c)
+{
+	if (c >= 'a' && c <= 'z')
+		c = (uint8_t)(c - 'a' + 'A');
+	return c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c;
+}
+
 static bool group_is_right(const struct secret *typed, const struct secret *code)
 {
 	const uint8_t *c = secret_borrow(code), *t = secret_borrow(typed);
@@ -103,19 +125,11 @@ static bool group_is_right(const struct secret *typed, const struct secret *code
 	while (start && c[start - 1] != '-' && c[start - 1] != ' ')
 		start--;
 	for (size_t i = 0; i < secret_len(typed); i++) {
-		uint8_t a = t[i], b;
-
-		if (a == ' ')
+		if (t[i] == ' ')
 			continue;
-		if (start + n >= secret_len(code))
+		if (start + n >= secret_len(code) || plain_letter(t[i]) != plain_letter(c[start + n]))
 			return false;
-		b = c[start + n++];
-		if (a >= 'a' && a <= 'z')
-			a = (uint8_t)(a - 'a' + 'A');
-		if (b >= 'a' && b <= 'z')
-			b = (uint8_t)(b - 'a' + 'A');
-		if (a != b)
-			return false;
+		n++;
 	}
 	return start + n == secret_len(code);
 }
@@ -152,4 +166,20 @@ int recovery_show(const struct secret *code, const char *tunnel, bool yes)
 			return 0;
 		fputs("That is not its last group. ", stderr);
 	}
+}
+
+int recovery_ask(struct call_options *o)
+{
+	int r;
+
+	o->recovery_code = secret_free(o->recovery_code);
+	r = term_ask_secret(&o->recovery_code, "Recovery code (it does not show): ", false);
+	if (r == -ENXIO)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT,
+			"The recovery code is needed: run this on a terminal, or give it with --recovery-fd");
+	if (r == -EINTR || r == -ENODATA)
+		return say_outcome(OUTCOME_CANCELLED, NULL);
+	if (r == -EMSGSIZE)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "That is too long for a recovery code: check it and try again");
+	return r < 0 ? say_errno(r, "The terminal cannot be read") : 0;
 }

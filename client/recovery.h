@@ -3,8 +3,8 @@
 #pragma once
 
 #include <stdbool.h>
-#include <systemd/sd-bus.h>
 
+#include "client/call.h"
 #include "common/secret.h"
 
 /* What Enroll, Rekey, ImportKey and AddKeyslot answer. */
@@ -14,7 +14,8 @@ struct recovery_result {
 	uint32_t slot;
 };
 
-int recovery_result_read(struct recovery_result *ret, sd_bus_message *reply);
+/* One of those calls: 0, or says the error and returns the exit status. */
+int recovery_call(struct proxy *p, const struct call *c, struct recovery_result *ret);
 void recovery_result_clear(struct recovery_result *r);
 
 /*
@@ -22,3 +23,6 @@ void recovery_result_clear(struct recovery_result *r);
  * "recovery code: ..." on stdout. 0, or says the error (Ctrl-C: Cancelled) and returns the exit status.
  */
 int recovery_show(const struct secret *code, const char *tunnel, bool yes);
+
+/* Asks for the code at the terminal, into o->recovery_code. 0, or the exit status. */
+int recovery_ask(struct call_options *o);

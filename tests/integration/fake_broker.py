@@ -312,7 +312,7 @@ class Broker:
         "RemoveKeyslot": ok(),
     }
 
-    def __init__(self, address, keyslot_signature="(usssst)"):
+    def __init__(self, address, keyslot_signature="(ussst)"):
         self.keyslot_signature = keyslot_signature
         self.answers = {}
         self.calls = []

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * unprotect: the private key back into its wg-quick file, with a fresh touch. The key file goes only after the wg-quick file
+ * is synced with the key in it; interrupted, the key is in one place or in both.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/call.h"
+#include "client/dirs.h"
+#include "client/proxy.h"
+#include "client/recovery.h"
+#include "client/say.h"
+#include "client/target.h"
+#include "client/text.h"
+#include "client/tunnelconf.h"
+#include "client/verb.h"
+#include "client/wgfile.h"
+#include "common/encoding.h"
+#include "common/names.h"
+#include "common/schedule.h"
+
+static bool is_key_of(const struct secret *key, const char *public_key)
+{
+	char base64[KEY_BASE64_SIZE];
+	uint8_t public[KEY_SIZE];
+
+	schedule_public(public, key);
+	key_to_base64(base64, public);
+	return !strcmp(base64, public_key);
+}
+
+/* Before the touch: can the file take the key back? */
+static int file_check(struct wgfile *f, const struct proxy_tunnel *t)
+{
+	_cleanup_secret_ struct secret *key = NULL;
+	int r;
+
+	r = wgfile_open(f, t->interface);
+	if (r == -ENOENT)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT,
+			"There is no %s/%s.conf to put the key back into: restore it from a backup, without a PrivateKey line",
+			dirs_wireguard(), t->interface);
+	if (r || !f->conf.n_keys)
+		return r;
+	/* An earlier run came this far. */
+	if (f->conf.n_keys == 1 && !f->conf.key_misplaced && wgconf_key(&key, &f->conf, f->text) >= 0 &&
+		is_key_of(key, t->public_key))
+		return 0;
+	return say_outcome(OUTCOME_EXISTS, "%s:%u: there is another PrivateKey already: remove that line first", f->path,
+		f->conf.key_line);
+}
+
+static int export(struct proxy *p, const struct proxy_tunnel *t, struct call_options *o, struct secret **ret)
+{
+	char purpose[192], tunnel[128];
+	sd_bus_message *reply = NULL;
+	int fd, r;
+
+	snprintf(purpose, sizeof(purpose), "to take the key of %s out of wgfido", text_tunnel(tunnel, sizeof(tunnel), t));
+	o->forget = true;
+	r = call_run(p,
+		&(struct call){
+			.path = t->path,
+			.interface = WGFIDO_TUNNEL_INTERFACE,
+			.method = "ExportKey",
+			.tunnel_path = t->path,
+			.purpose = purpose,
+			.options = o,
+		},
+		&reply);
+	if (r)
+		return r;
+	r = sd_bus_message_read(reply, "h", &fd);
+	if (r >= 0)
+		r = secret_from_pipe(ret, fd, SECRET_KEY_SIZE);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return say_errno(r, "The key cannot be taken from the broker");
+	if (secret_len(*ret) != SECRET_KEY_SIZE)
+		return say_outcome(OUTCOME_FAILED, "The broker gave no key: see journalctl -u wgfidod");
+	return 0;
+}
+
+static int put_back(const struct wgfile *f, const struct secret *key, const char *ifname)
+{
+	char *text = NULL;
+	size_t len;
+	int r;
+
+	if (f->conf.n_keys)
+		return 0;
+	r = wgconf_put(&text, &len, &f->conf, f->text, f->len, key);
+	if (r >= 0)
+		r = wgfile_replace(f, text, len);
+	sodium_free(text);
+	if (r == -EBADMSG)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "%s has no place for the key: it needs an [Interface] line", f->path);
+	if (r == -ESTALE)
+		return say_outcome(OUTCOME_FAILED, "%s was changed meanwhile: run `wgfido unprotect %s` again", f->path, ifname);
+	return r < 0 ? say_errno(r, "%s cannot be replaced; the key file still holds the key", f->path) : 0;
+}
+
+static int unprotect(struct proxy *p, const char *name, struct call_options *o, struct wgfile *f)
+{
+	_cleanup_secret_ struct secret *key = NULL;
+	char ifname[IF_NAMESIZE], public_key[KEY_BASE64_SIZE], *path;
+	struct proxy_tunnel *t;
+	bool removed = false;
+	int r;
+
+	r = target_resolve_tunnel(&t, p, name);
+	if (r)
+		return r;
+	if (strcmp(t->mode, "identity"))
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "%s has Mode = %s: only a protected key can be put back",
+			t->interface, t->mode);
+	if (!strcmp(t->held, "none"))
+		return say_outcome(OUTCOME_NOT_ENROLLED, "%s is not protected: there is nothing to put back", t->interface);
+	r = file_check(f, t);
+	if (r)
+		return r;
+	/* The tunnel's object may be replaced while we wait for the touch. */
+	snprintf(ifname, sizeof(ifname), "%s", t->interface);
+	snprintf(public_key, sizeof(public_key), "%s", t->public_key);
+	path = strdup(t->path);
+	r = path ? export(p, t, o, &key) : say_errno(-ENOMEM, "There is no memory");
+	if (!r && !is_key_of(key, public_key))
+		r = say_outcome(OUTCOME_FAILED, "The broker gave another key than %s's: nothing was changed", ifname);
+	if (!r)
+		r = put_back(f, key, ifname);
+	if (!r)
+		r = proxy_call_simple(p, path, WGFIDO_TUNNEL_INTERFACE, "ForgetKey", NULL);
+	free(path);
+	if (!r)
+		r = tunnelconf_remove_ours(ifname, &removed);
+	if (!r && removed)
+		r = proxy_call_simple(p, WGFIDO_PATH, WGFIDO_MANAGER_INTERFACE, "Reload", NULL);
+	if (r)
+		return r;
+	printf("%s has its PrivateKey again in %s, readable without the security key.\n", ifname, f->path);
+	if (!removed)
+		printf("wgfido still guards it: remove %s/%s.conf to end that.\n", dirs_config(), ifname);
+	printf("Next: `wg-quick down %s; wg-quick up %s` uses it.\n", ifname, ifname);
+	return 0;
+}
+
+static int unprotect_main(const struct verb *verb, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"recovery", no_argument, NULL, OPTION_RECOVERY},
+		{"recovery-fd", required_argument, NULL, OPTION_RECOVERY_FD},
+		CALL_LONG_OPTIONS,
+		{},
+	};
+	struct call_options o = CALL_OPTIONS_INIT;
+	struct proxy *p = NULL;
+	struct wgfile f = {};
+	bool ask = false;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == OPTION_HELP) {
+			verb_print_help(verb, stdout);
+			return 0;
+		}
+		if (c == '?')
+			return verb_usage(verb);
+		if (c == OPTION_RECOVERY)
+			ask = true;
+		else if (call_option(&o, verb, c, optarg) < 0)
+			return EXIT_USAGE;
+	}
+	if (argc - optind != 1)
+		return verb_usage_error(verb, "Say which tunnel");
+	r = proxy_open(&p);
+	if (!r && ask)
+		r = recovery_ask(&o);
+	if (!r)
+		r = unprotect(p, argv[optind], &o, &f);
+	call_options_clear(&o);
+	wgfile_close(&f);
+	proxy_free(p);
+	return r;
+}
+
+const struct verb verb_unprotect = {
+	"unprotect",
+	unprotect_main,
+	"TUNNEL [--recovery]",
+	"Put a protected private key back into its wg-quick file",
+	"Takes a fresh touch. The file is then byte for byte what it was, but for what you changed meanwhile.\n\n"
+	"  --recovery       type the recovery code instead of using a security key\n"
+	"  --recovery-fd N  read it from file descriptor N\n" CALL_OPTIONS_HELP,
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /etc/wgfido/TUNNEL.conf, where the command line makes it itself; a marker in its first line tells which ones those are. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "client/proxy.h"
+#include "common/config.h"
+
+/* Each: 0, or says the error and returns the exit status. */
+
+/* *ret is NULL where there is no such file. */
+int tunnelconf_load(struct config **ret, const char *ifname);
+/* Mode = identity. */
+int tunnelconf_write_identity(const char *ifname);
+/* Mode = psk, with this side's key and the peers of its wg-quick file, or of the running interface. Asks first, unless yes. */
+int tunnelconf_make_psk(const char *ifname, bool yes);
+/* Removes it if it is one of ours and unedited in its first line; *ret_removed says so (NULL: who cares). */
+int tunnelconf_remove_ours(const char *ifname, bool *ret_removed);
+
+/* The broker reads the configuration again, and so do we. */
+int tunnelconf_reload(struct proxy *p);
+/* After an enrolment that came to nothing: no trace of the file, unless there is a key after all. Says errors only. */
+void tunnelconf_undo(struct proxy *p, const char *ifname);

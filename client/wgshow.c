@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "client/wgshow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_MAX (4u << 20)
+
+static int read_all(char **ret, int fd)
+{
+	char *text = NULL;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0) {
+		char *more = realloc(text, len + 4096 + 1);
+
+		if (!more || len > OUTPUT_MAX) {
+			free(more ? more : text);
+			return more ? -EFBIG : -ENOMEM;
+		}
+		text = more;
+		n = read(fd, text + len, 4096);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			len += (size_t)n;
+	}
+	if (n < 0) {
+		free(text);
+		return -EIO;
+	}
+	text[len] = '\0';
+	*ret = text;
+	return 0;
+}
+
+int wgshow(char **ret, const char *ifname, const char *field)
+{
+	char *argv[] = {(char[]){"wg"}, (char[]){"show"}, (char *)(uintptr_t)ifname, (char *)(uintptr_t)field, NULL};
+	posix_spawn_file_actions_t actions;
+	char *text = NULL;
+	int fds[2], status, r;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	r = -posix_spawn_file_actions_init(&actions);
+	if (r < 0)
+		goto out;
+	r = -posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
+	if (!r)
+		r = -posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	if (!r)
+		r = -posix_spawnp(&pid, "wg", &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (r < 0)
+		goto out;
+	close(fds[1]);
+	fds[1] = -1;
+	r = read_all(&text, fds[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!r && (!WIFEXITED(status) || WEXITSTATUS(status)))
+		r = -ENODEV;
+	if (r < 0)
+		free(text);
+	else
+		*ret = text;
+out:
+	close(fds[0]);
+	if (fds[1] >= 0)
+		close(fds[1]);
+	return r;
+}
