@@ -41,9 +41,10 @@ client_wgfido_SOURCES = client/main.c
 client_wgfido_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_LDADD = $(CLIENT_LIBS)
 
-dist_noinst_SCRIPTS += tests/integration/test-client.py
-TESTS += tests/integration/test-client.py
-EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py
+CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py
+dist_noinst_SCRIPTS += $(CLIENT_TESTS)
+TESTS += $(CLIENT_TESTS)
+EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py tests/integration/kill_at.c
 
 UNIT_TESTS += tests/unit/test-wgconf
 tests_unit_test_wgconf_SOURCES = tests/unit/test-wgconf.c

@@ -41,7 +41,7 @@ class Bus:
         with open(config, "w", encoding="utf-8") as f:
             f.write(BUS_CONFIG.format(path="%s/bus" % directory))
         self.process = subprocess.Popen(
-            ["dbus-daemon", "--nofork", "--print-address", "--config-file=" + config], stdout=subprocess.PIPE
+            ["dbus-daemon", "--nofork", "--print-address", "--config-file=" + config], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.process.stdout.readline()
 
@@ -315,6 +315,7 @@ class Broker:
     def __init__(self, address, keyslot_signature="(ussst)"):
         self.keyslot_signature = keyslot_signature
         self.answers = {}
+        self.always = {}
         self.calls = []
         self.objects = []
         self.loop = GLib.MainLoop()
@@ -343,8 +344,12 @@ class Broker:
     def answer(self, call, done, failed):
         self.calls.append(call)
         lined_up = self.answers.get(call.method)
-        answer = lined_up.pop(0) if lined_up else self.defaults.get(call.method, fail("Failed", "not lined up"))
+        answer = lined_up.pop(0) if lined_up else self.always.get(call.method) or self.defaults.get(call.method, fail("Failed", "not lined up"))
         answer(call, done, failed)
+
+    def remove(self, o):
+        self.objects.remove(o)
+        o.remove_from_connection()
 
     def methods(self):
         return [c.method for c in self.calls]

@@ -281,7 +281,7 @@ class Others(ClientCase):
         t.type("IJKX\n")
         t.expect("not its last group.*last group: ")
         t.type("ijkl\n")
-        t.expect("is enrolled")
+        t.expect("Next: ")
         self.assertEqual(t.finish(), 0)
 
 
