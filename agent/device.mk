@@ -27,3 +27,21 @@ tests_net_device_tool_SOURCES = tests/net/device-tool.c
 tests_net_device_tool_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_net_device_tool_LDADD = $(DEVICE_LIBS)
 NET_TESTS += tests/net/test-device.sh
+
+UNIT_TESTS += tests/unit/test-device-netlink
+tests_unit_test_device_netlink_SOURCES = tests/unit/test-device-netlink.c
+tests_unit_test_device_netlink_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_device_netlink_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=mnl_socket_open2,--wrap=mnl_socket_bind,--wrap=mnl_socket_setsockopt,--wrap=mnl_socket_sendto \
+	-Wl,--wrap=mnl_socket_get_fd,--wrap=mnl_socket_close,--wrap=recvmsg,--wrap=device_io_wait
+tests_unit_test_device_netlink_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-uapi tests/fuzz/fuzz-netlink
+tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz-uapi.c
+tests_fuzz_fuzz_uapi_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_uapi_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_uapi_LDADD = tests/fuzz/libreplay.a $(DEVICE_LIBS)
+tests_fuzz_fuzz_netlink_SOURCES = tests/fuzz/fuzz-netlink.c
+tests_fuzz_fuzz_netlink_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_netlink_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_netlink_LDADD = tests/fuzz/libreplay.a $(DEVICE_LIBS)
