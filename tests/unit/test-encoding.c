@@ -205,7 +205,7 @@ static void test_text(void **state)
 		"a\n", "\t", "\x7f", "\x1b[31m", "\xc2\x9b", /* CSI in one character */
 		"\xff", "\x80", "a\xc3", "\xc0\xaf", "\xc1\xbf",		  /* cut, overlong */
 		"\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", /* overlong, surrogate, too high */
-		"\xf5\x80\x80\x80", "\xe2\x82", "\xf0\x9f\x94", "\xe2\x82" "a",
+		"\xf5\x80\x80\x80", "\xe2\x82", "\xf0\x9f\x94", "\xe2\x82!",
 	};
 
 	(void)state;

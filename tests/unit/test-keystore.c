@@ -397,7 +397,7 @@ static void test_largest_file(void **state)
 
 static void test_bad_slots_are_not_added(void **state)
 {
-	static const char *const labels[] = { "", "a\nb", "\x1b[31m", "\xff", "\xc3", "\x7f", "\xc2\x9b" "31m",
+	static const char *const labels[] = { "", "a\nb", "\x1b[31m", "\xff", "\xc3", "\x7f", ("\xc2\x9b" "31m"),
 		"1234567890123456789012345678901234567890123456789012345678901234" };
 	struct fixture *f = *state;
 	struct keyslot_new slot;
