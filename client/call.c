@@ -27,7 +27,8 @@ struct pending {
 	bool live;
 	bool done;
 	unsigned int interrupts;
-	char shown[512]; /* the last plain line */
+	char shown[512]; /* the last line, without its seconds */
+	char drawn[560]; /* with them: the live line as it stands */
 	char token[128]; /* the last token that a prompt named */
 	bool touched_new; /* this try came to the touches of the token to be added */
 };
@@ -194,7 +195,9 @@ static void prompt_show(struct pending *w)
 			snprintf(live, sizeof(live), "%s ... %d s", line, left);
 		else
 			snprintf(live, sizeof(live), "%s%s", line, *line ? " ..." : "");
-		term_live_line(live);
+		if (strcmp(live, w->drawn))
+			term_live_line(live);
+		snprintf(w->drawn, sizeof(w->drawn), "%s", live);
 	} else if (*line && strcmp(line, w->shown)) {
 		fprintf(stderr, "%s\n", line);
 	}
@@ -281,8 +284,9 @@ static int call_once(struct pending *w)
 	for (w->done = false; r >= 0 && !w->done;)
 		r = sd_event_run(w->event, UINT64_MAX);
 
-	if (w->live && *w->shown)
+	if (*w->drawn)
 		term_live_line("");
+	*w->drawn = '\0';
 	w->proxy->changed = NULL;
 	sd_bus_slot_unref(slot);
 	sd_bus_message_unref(m);

@@ -41,7 +41,8 @@ client_wgfido_SOURCES = client/main.c
 client_wgfido_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_LDADD = $(CLIENT_LIBS)
 
-CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py
+CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py \
+	tests/integration/test-client-broker.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py tests/integration/kill_at.c

@@ -91,7 +91,8 @@ const char *text_prompt(char *buf, size_t size, const struct proxy_tunnel *t, co
 	else if (!strcmp(t->prompt, "token-with-key"))
 		snprintf(buf, size, "Plug in a security key that opens %s, %s", t->interface, purpose);
 	else if (!strcmp(t->prompt, "busy"))
-		snprintf(buf, size, "Waiting for %s, which is busy with something else", token);
+		/* Being asked what it is, or used by somebody else: nothing to do for the user either way. */
+		snprintf(buf, size, "Waiting for %s", token);
 	else
 		snprintf(buf, size, "%s", "");
 	return buf;

@@ -61,19 +61,15 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
 
-class ClientCase(unittest.TestCase):
-    maxDiff = None
+class Runner:
+    """For a unittest.TestCase with self.dir: the program, in directories of the test's."""
 
-    def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix="wgfido-client.")
-        self.addCleanup(shutil.rmtree, self.dir)
+    def prepare_client(self, address):
         for d in ("etc", "run", "wireguard"):
-            os.mkdir(os.path.join(self.dir, d))
-        self.bus = fake.Bus(self.dir)
-        self.addCleanup(self.bus.close)
+            os.makedirs(os.path.join(self.dir, d), exist_ok=True)
         self.env = dict(
             os.environ,
-            DBUS_SYSTEM_BUS_ADDRESS=self.bus.address,
+            DBUS_SYSTEM_BUS_ADDRESS=address,
             WGFIDO_CONFIG_DIR=os.path.join(self.dir, "etc"),
             WGFIDO_AGENT_RUNDIR=os.path.join(self.dir, "run"),
             WGFIDO_WIREGUARD_CONFDIR=os.path.join(self.dir, "wireguard"),
@@ -81,22 +77,16 @@ class ClientCase(unittest.TestCase):
             TZ="UTC",
             TERM="xterm",
         )
-        self.broker = None
 
-    def start_broker(self):
-        self.broker = fake.Broker(self.bus.address)
-        self.addCleanup(self.broker.close)
-        return self.broker
-
-    def path(self, *parts):
+    def where(self, *parts):
         return os.path.join(self.dir, *parts)
 
     def write(self, name, data):
-        with open(self.path(name), "wb") as f:
+        with open(self.where(name), "wb") as f:
             f.write(data if isinstance(data, bytes) else data.encode())
 
     def read(self, name):
-        with open(self.path(name), "rb") as f:
+        with open(self.where(name), "rb") as f:
             return f.read()
 
     def wgfido(self, *argv, status=0, **kw):
@@ -120,4 +110,23 @@ class ClientCase(unittest.TestCase):
         return Terminal([WGFIDO, *argv], self.env)
 
 
-__all__ = ["ClientCase", "Terminal", "fake", "KEY", "WGFIDO", "signal", "unittest"]
+class ClientCase(Runner, unittest.TestCase):
+    """Against the fake broker."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="wgfido-client.")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.bus = fake.Bus(self.dir)
+        self.addCleanup(self.bus.close)
+        self.prepare_client(self.bus.address)
+        self.broker = None
+
+    def start_broker(self):
+        self.broker = fake.Broker(self.bus.address)
+        self.addCleanup(self.broker.close)
+        return self.broker
+
+
+__all__ = ["ClientCase", "Runner", "Terminal", "fake", "KEY", "WGFIDO", "signal", "unittest"]

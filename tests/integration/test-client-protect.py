@@ -107,15 +107,15 @@ class ProtectCase(ClientCase):
     def setUp(self):
         super().setUp()
         self.write("wireguard/wg0.conf", CONF)
-        os.chmod(self.path("wireguard/wg0.conf"), 0o640)
-        self.keeper = Keeper(self.start_broker(), self.path("etc"))
+        os.chmod(self.where("wireguard/wg0.conf"), 0o640)
+        self.keeper = Keeper(self.start_broker(), self.where("etc"))
         self.broker.start()
 
     def conf(self):
         return self.read("wireguard/wg0.conf")
 
     def leftovers(self):
-        return [n for d in ("etc", "wireguard") for n in os.listdir(self.path(d)) if n.startswith(".")]
+        return [n for d in ("etc", "wireguard") for n in os.listdir(self.where(d)) if n.startswith(".")]
 
 
 class Protect(ProtectCase):
@@ -128,14 +128,14 @@ class Protect(ProtectCase):
         self.assertNotIn(SECRET64.encode(), self.conf())
         self.assertIn(b"\r\n#wgfido#   privatekey=(held by wgfido) # mine\r\n", self.conf())
         self.assertIn(b"Mode = identity", self.read("etc/wg0.conf"))
-        self.assertEqual(stat.S_IMODE(os.stat(self.path("wireguard/wg0.conf")).st_mode), 0o640)
+        self.assertEqual(stat.S_IMODE(os.stat(self.where("wireguard/wg0.conf")).st_mode), 0o640)
         self.assertIn("protected already", self.wgfido("protect", "wg0"))
 
         self.wgfido("unprotect", "wg0")
         self.assertEqual(self.conf(), CONF.encode())
-        self.assertEqual(stat.S_IMODE(os.stat(self.path("wireguard/wg0.conf")).st_mode), 0o640)
+        self.assertEqual(stat.S_IMODE(os.stat(self.where("wireguard/wg0.conf")).st_mode), 0o640)
         self.assertEqual(self.keeper.keys, {})
-        self.assertEqual(os.listdir(self.path("etc")), [])
+        self.assertEqual(os.listdir(self.where("etc")), [])
         self.assertEqual(self.leftovers(), [])
 
     def test_on_terminal(self):
@@ -167,17 +167,17 @@ class Protect(ProtectCase):
         self.assertEqual(self.keeper.slots, [(1, "hmac-secret"), (3, "recovery")])
 
     def test_symlink_and_own_configuration(self):
-        os.mkdir(self.path("elsewhere"))
-        os.rename(self.path("wireguard/wg0.conf"), self.path("elsewhere/real"))
-        os.symlink("../elsewhere/real", self.path("wireguard/wg0.conf"))
+        os.mkdir(self.where("elsewhere"))
+        os.rename(self.where("wireguard/wg0.conf"), self.where("elsewhere/real"))
+        os.symlink("../elsewhere/real", self.where("wireguard/wg0.conf"))
         self.write("etc/wg0.conf", "[Interface]\nMode = identity\nApprovalLifetime = 1h\n")
         self.wgfido("protect", "wg0", "--no-recovery")
-        self.assertTrue(os.path.islink(self.path("wireguard/wg0.conf")))
+        self.assertTrue(os.path.islink(self.where("wireguard/wg0.conf")))
         self.assertNotIn(SECRET64.encode(), self.read("elsewhere/real"))
         self.assertEqual(self.broker.calls[-1].options.get("recovery"), False)
         self.wgfido("unprotect", "wg0")
         self.assertEqual(self.read("elsewhere/real"), CONF.encode())
-        self.assertTrue(os.path.islink(self.path("wireguard/wg0.conf")))
+        self.assertTrue(os.path.islink(self.where("wireguard/wg0.conf")))
         self.assertIn(b"1h", self.read("etc/wg0.conf"))
         self.assertIn("still guards", self.out)
 
@@ -186,7 +186,7 @@ class Protect(ProtectCase):
         self.wgfido("protect", "wg0", "--yes", status=status)
         self.assertIn(words, self.err)
         self.assertEqual(self.conf(), text.encode())
-        self.assertEqual(os.listdir(self.path("etc")), [])
+        self.assertEqual(os.listdir(self.where("etc")), [])
         self.assertEqual(self.keeper.keys, {})
 
     def test_refusals(self):
@@ -195,7 +195,7 @@ class Protect(ProtectCase):
         self.refuse("[Interface]\nPrivateKey = %s\nPrivateKey = %s\n" % (SECRET64, KEY["A"]), "more than one PrivateKey")
         self.refuse("[Interface]\nPrivateKey = nonsense\n", "wg0.conf:2: the PrivateKey is no WireGuard key")
         self.refuse("[Peer]\nPublicKey = %s\n" % KEY["A"], "no [Interface]")
-        os.unlink(self.path("wireguard/wg0.conf"))
+        os.unlink(self.where("wireguard/wg0.conf"))
         self.wgfido("protect", "wg0", "--yes", status=24)
         self.assertIn("There is no", self.err)
         self.wgfido("protect", "../wg0", status=2)
@@ -217,7 +217,7 @@ class Protect(ProtectCase):
             self.broker.answers["ImportKey"] = [fake.fail(name)]
             self.wgfido("protect", "wg0", "--yes", status=status)
             self.assertEqual(self.conf(), CONF.encode())
-            self.assertEqual(os.listdir(self.path("etc")), [])
+            self.assertEqual(os.listdir(self.where("etc")), [])
 
     def test_file_changed_meanwhile(self):
         def edit(call, done, failed):
@@ -313,8 +313,8 @@ class Killed(ProtectCase):
         self.keeper.keys.clear()
         self.keeper.slots = []
         for d in ("etc", "wireguard"):
-            shutil.rmtree(self.path(d))
-            os.mkdir(self.path(d))
+            shutil.rmtree(self.where(d))
+            os.mkdir(self.where(d))
         self.write("wireguard/wg0.conf", CONF)
         self.keeper.reload(None, lambda: None, None)
 
@@ -424,7 +424,7 @@ class Enroll(ProtectCase):
         self.wgfido("enroll", "wg0", status=1)
         self.wgfido("enroll", "wg0", "--no-recovery", status=24)
         self.assertIn("--yes", self.err)
-        self.assertEqual(os.listdir(self.path("etc")), [])
+        self.assertEqual(os.listdir(self.where("etc")), [])
         self.wgfido("enroll", "wg0", "--yes")
         text = self.read("etc/wg0.conf").decode()
         self.assertIn("[Interface]\nMode = psk\nPublicKey = %s\n" % public(SECRET), text)
@@ -442,7 +442,7 @@ class Enroll(ProtectCase):
     def test_fails(self):
         self.broker.answers["Enroll"] = [fake.fail("TokenMissing")]
         self.wgfido("enroll", "wg0", "--yes", status=10)
-        self.assertEqual(os.listdir(self.path("etc")), [])
+        self.assertEqual(os.listdir(self.where("etc")), [])
         self.wgfido("enroll", "wg7", "--yes", status=24)
         self.assertIn("wgfido.conf(5)", self.err)
 

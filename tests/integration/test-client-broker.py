@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line, the real broker and real workers with software tokens, from end to end."""
+import base64
+import json
+import os
+import re
+import sys
+
+from broker_case import BrokerCase, key
+from client_case import Runner, unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
+from schedule import x25519  # noqa: E402
+
+SECRET = bytes(range(64, 96))
+CONF = ("[Interface]\r\nPrivateKey = %s\r\nAddress = 10.0.0.2/32\r\n[Peer]\r\nPublicKey = %s\r\nAllowedIPs = 0.0.0.0/0"
+        % (base64.b64encode(SECRET).decode(), key("A")))
+
+
+def public(secret):
+    return base64.b64encode(x25519(secret, bytes([9]) + bytes(31))).decode()
+
+
+class EndToEnd(Runner, BrokerCase):
+    def setUp(self):
+        super().setUp()
+        self.prepare_client(self.address)
+        self.write("wireguard/wg0.conf", CONF)
+
+    def status(self):
+        return json.loads(self.wgfido("status", "--json"))["tunnels"]
+
+    def code(self):
+        return re.search(r"recovery code: (\S+)\n", self.out).group(1)
+
+    def with_code(self, code, *argv, **kw):
+        r, w = os.pipe()
+        os.write(w, code.encode() + b"\n")
+        os.close(w)
+        try:
+            return self.wgfido(*argv, "--recovery-fd", str(r), pass_fds=[r], **kw)
+        finally:
+            os.close(r)
+
+    def test_psk(self):
+        self.start_broker()
+        self.token("blue")
+        self.assertIn("soft-blue", self.wgfido("tokens"))
+        self.wgfido("enroll", "wg0", "--yes")
+        t = self.wgfido("pubkey", "wg0").strip()
+        self.assertIn("PublicKey = %s\nTokenPublicKey = %s\n" % (public(SECRET), t), self.wgfido("gateway", "wg0"))
+        self.assertEqual(self.status()[0]["state"], "locked")
+        self.wgfido("approve", "wg0", "--for", "1h")
+        self.assertRegex(self.out, r"wg0 is approved until .*\((59 min|1 h)")
+        self.assertIn("to open wg0 to %s... for 1 h" % key("A")[:10], self.err)
+        self.assertEqual(self.status()[0]["state"], "approved")
+        self.assertEqual(self.wgfido("revoke", "wg0/" + key("A")[:5])[-11:], "is locked.\n")
+        self.assertEqual(self.status()[0]["end_reason"], "revoked")
+        self.wgfido("approve")
+        self.assertIn("1 approval ended", self.wgfido("lock"))
+        self.wgfido("approve")
+        self.plugged[0].unplug()
+        self.assertEqual(self.status()[0]["end_reason"], "token-removed")
+        self.assertIn("the security key was pulled out", self.wgfido("status"))
+        self.wgfido("approve", status=10)
+        old = t
+        self.plugged[0].plug()
+        self.wgfido("rekey", "wg0", "--yes")
+        t = self.wgfido("pubkey", "wg0").strip()
+        self.assertNotEqual(t, old)
+        self.wgfido("approve")
+
+    def test_protect_round_trip(self):
+        self.start_broker()
+        self.token("blue")
+        self.wgfido("protect", "wg0", "--yes")
+        code = self.code()
+        self.assertNotIn(CONF.split()[3].encode(), self.read("wireguard/wg0.conf"))
+        self.assertEqual(self.status()[0]["public_key"], public(SECRET))
+        self.wgfido("approve", "wg0")
+        self.plugged[0].unplug()
+        self.wgfido("unprotect", "wg0", status=10)
+        self.with_code(code[:-1] + ("A" if code[-1] != "A" else "B"), "unprotect", "wg0", status=24)
+        self.with_code(code, "unprotect", "wg0")
+        self.assertEqual(self.read("wireguard/wg0.conf"), CONF.encode())
+        self.assertEqual(os.listdir(self.etc), [])
+        self.assertEqual([f for _, _, files in os.walk(self.keys) for f in files], [])
+        self.assertEqual(self.status(), [])
+        # And with a touch instead.
+        self.plugged[0].plug()
+        self.wgfido("protect", "wg0", "--no-recovery")
+        self.wgfido("unprotect", "wg0")
+        self.assertEqual(self.read("wireguard/wg0.conf"), CONF.encode())
+        # A new key on the spot.
+        self.wgfido("protect", "wg0", "--rekey", "--yes")
+        new = re.search(r"\nPublicKey = (\S+)\n", self.out).group(1)
+        self.assertEqual(self.status()[0]["public_key"], new)
+        self.assertNotEqual(new, public(SECRET))
+
+    def test_keyslots(self):
+        self.start_broker()
+        blue = self.token("blue")
+        self.wgfido("enroll", "wg0", "--yes")
+        code = self.code()
+        red = self.token("red")
+        self.wgfido("keyslot", "add", "wg0", "--token", "soft-red", "--label", "spare")
+        self.assertIn("touch 3 of 3", self.err)
+        self.assertRegex(self.wgfido("keyslot", "list", "wg0"), r"spare\n")
+        blue.unplug()
+        self.wgfido("approve", "wg0")
+        slots = {s["label"]: s["id"] for s in self.status()[0]["keyslots"]}
+        self.wgfido("keyslot", "remove", "wg0", str(slots["Software token blue"]))
+        red.unplug()
+        blue.plug()
+        self.wgfido("approve", "wg0", status=19)
+        self.with_code(code, "keyslot", "recover", "wg0")
+        self.wgfido("approve", "wg0")
+        self.wgfido("keyslot", "add", "wg0", "--recovery", "--yes")
+        self.assertNotEqual(self.code(), code)
+        self.wgfido("keyslot", "remove", "wg0", "99", status=24)
+
+    def test_pin_on_terminal(self):
+        self.start_broker()
+        self.token("blue", pin="123456")
+        t = self.terminal("enroll", "wg0", "--no-recovery")
+        t.expect(r"\[y/N\] ")
+        t.type("y\n")
+        t.expect("PIN of .*: ")
+        t.type("123456\n")
+        t.expect("is enrolled")
+        self.assertEqual(t.finish(), 0)
+        self.assertNotIn("123456", t.text)
+
+        t = self.terminal("approve", "wg0")
+        t.expect("PIN of .*: ")
+        t.type("000000\n")
+        t.expect("[0-9] tries")
+        t.expect("Try another PIN.*")
+        t.type("y\n")
+        t.expect("PIN of .*: ")
+        t.type("123456\n")
+        t.expect("approved until")
+        self.assertEqual(t.finish(), 0)
+        self.wgfido("approve", "wg0", status=13)
+
+    def test_interrupt_stops_the_blinking(self):
+        self.config()
+        self.start_broker()
+        blue = self.token("blue")
+        self.wgfido("enroll", "wg0", "--yes")
+        blue.unplug()
+        blue.touching = "manual"
+        t = self.terminal("approve", "wg0", "--wait")
+        t.expect("Plug in a security key")
+        blue.plug(wait=False)
+        t.expect("Touch Software token blue to open wg0")
+        self.wait_for(lambda: blue.status() == "touch", "the blinking")
+        t.type("\x03")
+        t.expect("Cancelled")
+        self.assertEqual(t.finish(), 12)
+        self.wait_for(lambda: blue.status() == "idle", "the end of the blinking")
+        t = self.terminal("approve", "wg0")
+        t.expect(r"Touch Software token blue to open wg0 .* \d+ s")
+        blue.touch()
+        t.expect("approved until")
+        self.assertEqual(t.finish(), 0)
+
+    def test_broker_killed_while_waiting(self):
+        self.config()
+        self.start_broker()
+        blue = self.token("blue")
+        self.wgfido("enroll", "wg0", "--yes")
+        blue.unplug()
+        blue.touching = "manual"
+        blue.plug()
+        t = self.terminal("approve", "wg0")
+        t.expect("Touch Software token blue")
+        self.stop_broker(9)
+        t.expect("went away")
+        self.assertEqual(t.finish(), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
