@@ -231,9 +231,9 @@ static int decode_end(struct device_netlink_decoder *d, const struct nlmsghdr *n
 int device_netlink_decode(struct device_netlink_decoder *d, const void *buf, size_t len)
 {
 	const struct nlmsghdr *nlh = buf;
-	int left = (int)len, r;
+	int r;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	for (; device_message_ok(nlh, len); nlh = device_message_next(nlh, &len)) {
 		if (nlh->nlmsg_seq != d->seq || nlh->nlmsg_type == NLMSG_NOOP)
 			continue;
 		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -245,5 +245,5 @@ int device_netlink_decode(struct device_netlink_decoder *d, const void *buf, siz
 		if (r != DEVICE_NETLINK_MORE)
 			return r;
 	}
-	return left > 0 ? -EBADMSG : DEVICE_NETLINK_MORE;
+	return len > 0 ? -EBADMSG : DEVICE_NETLINK_MORE;
 }

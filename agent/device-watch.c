@@ -131,7 +131,7 @@ static int link_read(struct device_watch *w)
 
 	while (r == 0) {
 		const struct nlmsghdr *nlh = (const struct nlmsghdr *)w->buf;
-		int left;
+		size_t left;
 
 		from_len = sizeof(from);
 		len = recvfrom(w->link_fd, w->buf, sizeof(w->buf), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
@@ -141,8 +141,8 @@ static int link_read(struct device_watch *w)
 			return errno == EAGAIN ? 0 : -errno;
 		if (from_len != sizeof(from) || from.nl_pid != 0)
 			continue;
-		left = (int)len;
-		for (; r == 0 && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		left = (size_t)len;
+		for (; r == 0 && device_message_ok(nlh, left); nlh = device_message_next(nlh, &left)) {
 			if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR)
 				r = w->dumping && nlh->nlmsg_seq == w->seq ? 1 : 0;
 			else

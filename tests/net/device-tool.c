@@ -8,6 +8,7 @@
  *	device-tool BACKEND renew-all IFACE KEEPALIVE	every peer, with the PSK it has
  *	device-tool BACKEND set-key IFACE KEYFILE; clear-key IFACE
  *	device-tool BACKEND fill IFACE N IPS	adds N peers with random keys and IPS allowed-ips each
+ *	device-tool auto watch -		"+ IFACE BACKEND|none", "- IFACE" and "*" per event, until it is killed
  *
  * BACKEND: kernel, userspace, or auto, which prints which. Files are base64 as wg genpsk writes. RUNDIR in the environment is
  * the directory of the sockets.
@@ -15,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +216,37 @@ static int fill(struct device_backend *b, const char *ifname, uint32_t n, uint32
 	return r < 0 ? fail("set", r) : 0;
 }
 
+static void watch_event(void *userdata, const char *ifname, bool present)
+{
+	struct device_set *set = userdata;
+	struct device_backend *b = NULL;
+
+	if (!ifname)
+		puts("*");
+	else if (present)
+		printf("+ %s %s\n", ifname, device_choose(set, ifname, &b) == 0 ? b->ops->name : "none");
+	else
+		printf("- %s\n", ifname);
+	fflush(stdout);
+}
+
+static int watch(struct device_set *set, const char *rundir)
+{
+	struct device_watch *w;
+	struct pollfd p = { .events = POLLIN };
+	int r = device_watch_new(&w, rundir, watch_event, set);
+
+	if (r < 0)
+		return fail("watch", r);
+	p.fd = device_watch_fd(w);
+	puts("watching");
+	fflush(stdout);
+	while (r == 0 && poll(&p, 1, -1) > 0)
+		r = device_watch_read(w);
+	device_watch_free(w);
+	return fail("watch", r);
+}
+
 static int run(struct device_backend *b, int argc, char **argv)
 {
 	const char *verb = argv[0], *ifname = argv[1];
@@ -254,6 +287,8 @@ int main(int argc, char **argv)
 	r = secret_init();
 	if (r == 0 && strcmp(argv[1], "auto") == 0) {
 		r = device_set_new(&set, rundir);
+		if (r == 0 && strcmp(argv[2], "watch") == 0)
+			return watch(set, rundir);
 		if (r == 0)
 			r = device_choose(set, argv[3], &b);
 		if (r == 0)
