@@ -81,7 +81,7 @@ CONTRACT_TESTS = tests/vectors/check-schedule.sh \
 	tests/contract/test-headers.py tests/contract/test-layers.py tests/contract/test-style.py
 dist_check_SCRIPTS = $(CONTRACT_TESTS)
 TESTS += $(CONTRACT_TESTS)
-EXTRA_DIST += tests/contract/sources.py tests/vectors/schedule.py tests/vectors/schedule.txt
+EXTRA_DIST += HACKING.md tests/contract/sources.py tests/vectors/schedule.py tests/vectors/schedule.txt
 
 TEST_EXTENSIONS = .sh .py
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test
