@@ -32,7 +32,7 @@ static const char *program(void)
 
 pid_t softtoken_spawn(const char *const *arguments, int stdin_fd)
 {
-	const char *argv[ARGUMENTS_MAX + 2] = { program() };
+	const char *argv[ARGUMENTS_MAX + 2] = {program()};
 	pid_t pid;
 
 	for (size_t i = 0; arguments[i]; i++) {
@@ -78,7 +78,7 @@ int softtoken_run(const struct softtoken *t, const char *text, const char *const
 
 void softtoken_init(struct softtoken *t)
 {
-	*t = (struct softtoken){ .dir = "/tmp/wgfido-soft-XXXXXX" };
+	*t = (struct softtoken){.dir = "/tmp/wgfido-soft-XXXXXX"};
 	signal(SIGPIPE, SIG_IGN);
 	assert_non_null(mkdtemp(t->dir));
 	snprintf(t->state, sizeof(t->state), "%s/state", t->dir);
@@ -87,7 +87,7 @@ void softtoken_init(struct softtoken *t)
 
 void softtoken_plug(struct softtoken *t, const char *const *arguments)
 {
-	const char *argv[ARGUMENTS_MAX + 1] = { "run", "--quiet", "--state", t->state, "--socket", t->socket };
+	const char *argv[ARGUMENTS_MAX + 1] = {"run", "--quiet", "--state", t->state, "--socket", t->socket};
 	size_t n = 6;
 	int fd;
 
@@ -118,7 +118,7 @@ int softtoken_unplug(struct softtoken *t)
 
 void softtoken_clear(struct softtoken *t)
 {
-	static const char *const names[] = { "state", "state.lock" };
+	static const char *const names[] = {"state", "state.lock"};
 
 	assert_int_equal(softtoken_unplug(t), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -132,7 +132,7 @@ void softtoken_clear(struct softtoken *t)
 
 int softtoken_connect(const struct softtoken *t)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
@@ -149,7 +149,7 @@ struct handle {
 
 static void *io_open(const char *path)
 {
-	struct softtoken t = { 0 };
+	struct softtoken t = {0};
 	struct handle *h = malloc(sizeof(*h));
 
 	snprintf(t.socket, sizeof(t.socket), "%s", path);
@@ -170,7 +170,7 @@ static void io_close(void *handle)
 
 static int io_read(void *handle, unsigned char *buf, size_t len, int ms)
 {
-	struct pollfd pfd = { .fd = ((struct handle *)handle)->fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = ((struct handle *)handle)->fd, .events = POLLIN};
 
 	if (len < REPORT_SIZE || poll(&pfd, 1, ms) != 1)
 		return -1;
@@ -187,7 +187,8 @@ static int io_write(void *handle, const unsigned char *buf, size_t len)
 
 fido_dev_t *softtoken_open(const struct softtoken *t)
 {
-	static const fido_dev_io_t io = { .open = io_open, .close = io_close, .read = io_read, .write = io_write };
+	static const fido_dev_io_t io = {
+		.open = io_open, .close = io_close, .read = io_read, .write = io_write};
 	fido_dev_t *dev = fido_dev_new();
 
 	assert_non_null(dev);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For tests: a wgfido-softtoken of the build tree as a child process, and libfido2 with its own CTAPHID on its socket. */
+/* For tests: a wgfido-softtoken of the build tree as a child process, and libfido2 with its own CTAPHID on
+ * its socket. */
 #pragma once
 
 #include <fido.h>

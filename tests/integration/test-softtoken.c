@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The software token as libfido2 sees it: libfido2 brings CTAPHID, CBOR, the PIN protocols and the checks of signatures of its own. */
+/* The software token as libfido2 sees it: libfido2 brings CTAPHID, CBOR, the PIN protocols and the checks of
+ * signatures of its own. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -19,8 +20,8 @@
 #define RP "wgfido:v1"
 #define PIN "12345678"
 
-static const unsigned char client_data_hash[32] = { 1, 2, 3, 4 };
-static const unsigned char salt_a[32] = { 'a' }, salt_b[32] = { 'b' };
+static const unsigned char client_data_hash[32] = {1, 2, 3, 4};
+static const unsigned char salt_a[32] = {'a'}, salt_b[32] = {'b'};
 
 struct made {
 	unsigned char id[512];
@@ -97,7 +98,8 @@ static fido_assert_t *new_assert(const struct made *m, fido_opt_t up)
 }
 
 /* n salts evaluated (0: none) into out; libfido2's code, and the signature checked. */
-static int evaluate(unsigned char *out, fido_dev_t *dev, const struct made *m, const unsigned char *salts, size_t n, const char *pin)
+static int evaluate(unsigned char *out, fido_dev_t *dev, const struct made *m, const unsigned char *salts,
+	size_t n, const char *pin)
 {
 	fido_assert_t *a = new_assert(m, FIDO_OPT_OMIT);
 	int r;
@@ -278,10 +280,10 @@ static void test_signature_count(void **state)
 
 static void test_without_touch(void **state)
 {
-	static const char *const manual[] = { "--touch", "manual", NULL };
-	static const char *const automatic[] = { NULL };
+	static const char *const manual[] = {"--touch", "manual", NULL};
+	static const char *const automatic[] = {NULL};
 	struct softtoken *t = *state;
-	unsigned char salts[32] = { 0 };
+	unsigned char salts[32] = {0};
 	fido_assert_t *a;
 	struct made m;
 	fido_dev_t *dev;
@@ -353,8 +355,8 @@ static void test_pin(void **state)
 static void test_pin_lockout(void **state)
 {
 	struct softtoken *t = *state;
-	const char *set_pin[] = { "set-pin", "--state", t->state, NULL };
-	const char *reset[] = { "reset", "--state", t->state, NULL };
+	const char *set_pin[] = {"set-pin", "--state", t->state, NULL};
+	const char *reset[] = {"reset", "--state", t->state, NULL};
 	unsigned char out[32];
 	struct made m;
 	fido_dev_t *dev;
@@ -412,7 +414,7 @@ static void test_pin_lockout(void **state)
 static void test_pin_right_fills_up(void **state)
 {
 	struct softtoken *t = *state;
-	const char *set_pin[] = { "set-pin", "--state", t->state, NULL };
+	const char *set_pin[] = {"set-pin", "--state", t->state, NULL};
 	unsigned char out[32];
 	struct made m;
 	fido_dev_t *dev;
@@ -451,7 +453,7 @@ static void wait_for_touch_wanted(const struct softtoken *t)
 {
 	int fd;
 	char path[80], reply[16];
-	struct softtoken control = { 0 };
+	struct softtoken control = {0};
 
 	snprintf(path, sizeof(path), "%s.ctl", t->socket);
 	memcpy(control.socket, path, sizeof(control.socket));
@@ -471,12 +473,12 @@ static void wait_for_touch_wanted(const struct softtoken *t)
 
 static void test_touch_cancel_deny(void **state)
 {
-	static const char *const manual[] = { "--touch", "manual", NULL };
+	static const char *const manual[] = {"--touch", "manual", NULL};
 	struct softtoken *t = *state;
-	const char *touch[] = { "touch", "--socket", t->socket, NULL };
-	const char *deny[] = { "touch", "--deny", "--socket", t->socket, NULL };
-	const char *late[] = { "touch", "--timeout", "0", "--socket", t->socket, NULL };
-	const char *status[] = { "status", "--socket", t->socket, NULL };
+	const char *touch[] = {"touch", "--socket", t->socket, NULL};
+	const char *deny[] = {"touch", "--deny", "--socket", t->socket, NULL};
+	const char *late[] = {"touch", "--timeout", "0", "--socket", t->socket, NULL};
+	const char *status[] = {"status", "--socket", t->socket, NULL};
 	struct waiting w;
 	pthread_t thread;
 	struct made m;
@@ -535,7 +537,7 @@ static void test_selection_by_touch(void **state)
 
 static void test_without_hmac_secret(void **state)
 {
-	static const char *const without[] = { "--no-hmac-secret", NULL };
+	static const char *const without[] = {"--no-hmac-secret", NULL};
 	struct softtoken *t = *state;
 	fido_cbor_info_t *info = fido_cbor_info_new();
 	fido_dev_t *dev;
@@ -554,11 +556,12 @@ static void test_without_hmac_secret(void **state)
 
 static void test_misbehaviour(void **state)
 {
-	static const char *const modes[] = { "garbage", "toolong", "silent", "slow=60000", "keepalive-forever" };
+	static const char *const modes[] = {
+		"garbage", "toolong", "silent", "slow=60000", "keepalive-forever"};
 	struct softtoken *t = *state;
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		const char *arguments[] = { "--misbehave", modes[i], "--misbehave-after", "2", NULL };
+		const char *arguments[] = {"--misbehave", modes[i], "--misbehave-after", "2", NULL};
 		fido_cred_t *c = new_cred(0, 0);
 		struct made m;
 		fido_dev_t *dev;
@@ -578,9 +581,9 @@ static void test_misbehaviour(void **state)
 static void test_state_file(void **state)
 {
 	struct softtoken *t = *state;
-	const char *run[] = { "run", "--state", t->state, "--socket", t->socket, NULL };
-	const char *info[] = { "info", "--state", t->state, NULL };
-	const char *other_socket[] = { "run", "--state", t->state, "--socket", "/nonexistent/key", NULL };
+	const char *run[] = {"run", "--state", t->state, "--socket", t->socket, NULL};
+	const char *info[] = {"info", "--state", t->state, NULL};
+	const char *other_socket[] = {"run", "--state", t->state, "--socket", "/nonexistent/key", NULL};
 	unsigned char bytes[4096], now[4096];
 	size_t n;
 	FILE *f;
@@ -588,7 +591,7 @@ static void test_state_file(void **state)
 	assert_int_equal(softtoken_run(t, NULL, info), 1);
 	softtoken_plug(t, NULL);
 	assert_int_equal(softtoken_run(t, NULL, info), 0);
-	assert_int_equal(softtoken_run(t, NULL, run), 1);		   /* locked */
+	assert_int_equal(softtoken_run(t, NULL, run), 1); /* locked */
 	softtoken_unplug(t);
 	assert_int_equal(softtoken_run(t, NULL, other_socket), 1);
 
@@ -615,10 +618,11 @@ static void test_state_file(void **state)
 
 static void test_command_line(void **state)
 {
-	static const char *const good[][3] = { { "--help" }, { "run", "--help" }, { "touch", "--help" }, { "status", "--help" },
-		{ "set-pin", "--help" }, { "reset", "--help" }, { "info", "--help" }, { "--version" } };
-	static const char *const bad[][4] = { { "walk" }, { "run" }, { "run", "--touch", "often" }, { "touch" }, { "info", "x" },
-		{ "run", "--misbehave", "badly" }, { "status", "--nothing" } };
+	static const char *const good[][3] = {{"--help"}, {"run", "--help"}, {"touch", "--help"},
+		{"status", "--help"}, {"set-pin", "--help"}, {"reset", "--help"}, {"info", "--help"},
+		{"--version"}};
+	static const char *const bad[][4] = {{"walk"}, {"run"}, {"run", "--touch", "often"}, {"touch"},
+		{"info", "x"}, {"run", "--misbehave", "badly"}, {"status", "--nothing"}};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_int_equal(softtoken_run(*state, NULL, good[i]), 0);

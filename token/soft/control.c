@@ -14,7 +14,7 @@ static void reply(struct control *c, unsigned int client, const char *text)
 static void on_packet(void *userdata, unsigned int client, const uint8_t *data, size_t len)
 {
 	struct control *c = userdata;
-	struct slice text = { data, len };
+	struct slice text = {data, len};
 
 	if (slice_is(&text, "status"))
 		reply(c, client, softhid_touch_wanted(c->hid) ? "touch" : "idle");
@@ -38,7 +38,7 @@ int control_open(struct control *c, const char *socket_path, mode_t mode, struct
 	char *path = NULL;
 	int r;
 
-	*c = (struct control){ .hid = hid, .automatic = automatic };
+	*c = (struct control){.hid = hid, .automatic = automatic};
 	c->server.packet = on_packet;
 	c->server.gone = on_gone;
 	c->server.userdata = c;

@@ -4,8 +4,8 @@
  *   "status"  answered "idle" or "touch"
  *   "touch"   waits until a touch is wanted, gives it, and is answered "ok"
  *   "deny"    the same, but refuses
- * "auto" is the answer to the last two where touches are given by themselves; "unknown" to anything else. Closing the
- * connection takes a waiting touch back.
+ * "auto" is the answer to the last two where touches are given by themselves; "unknown" to anything else.
+ * Closing the connection takes a waiting touch back.
  */
 #pragma once
 
@@ -23,7 +23,8 @@ struct control {
 };
 
 /* Opens and publishes. socket_path is the token's. */
-int control_open(struct control *c, const char *socket_path, mode_t mode, struct softhid *hid, bool automatic);
+int control_open(
+	struct control *c, const char *socket_path, mode_t mode, struct softhid *hid, bool automatic);
 /* Gives a waiting touch to a token that wants one; to be called whenever one of the two may have changed. */
 void control_apply(struct control *c, uint64_t now_us);
 void control_close(struct control *c);

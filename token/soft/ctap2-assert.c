@@ -77,9 +77,10 @@ static int read_request(struct reader *r, struct assert_request *q)
 	return CTAP2_OK;
 }
 
-/* The first credential of the list that is ours and may be used. Without resident keys there is none without a list. */
-static int find_credential(struct ctap2 *a, struct reader r, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool uv,
-	struct credential *ret, struct slice *ret_id)
+/* The first credential of the list that is ours and may be used. Without resident keys there is none without
+ * a list. */
+static int find_credential(struct ctap2 *a, struct reader r, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE],
+	bool uv, struct credential *ret, struct slice *ret_id)
 {
 	struct slice id;
 	size_t n = 0;
@@ -108,8 +109,9 @@ static int find_credential(struct ctap2 *a, struct reader r, const uint8_t rp_id
 	return status == CTAP2_OK ? CTAP2_NO_CREDENTIALS : status;
 }
 
-static int sign(struct ctap2 *a, struct writer *w, const struct assert_request *q, const struct credential *c, struct slice id,
-	const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], unsigned int flags, const uint8_t *outputs, size_t outputs_len)
+static int sign(struct ctap2 *a, struct writer *w, const struct assert_request *q, const struct credential *c,
+	struct slice id, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], unsigned int flags,
+	const uint8_t *outputs, size_t outputs_len)
 {
 	uint8_t data[256], signature[P256_SIGNATURE_MAX];
 	size_t signature_len;
@@ -130,7 +132,8 @@ static int sign(struct ctap2 *a, struct writer *w, const struct assert_request *
 		return CTAP2_OTHER;
 	status = ctap2_internal(p256_from_private(&key, c->key));
 	if (status == CTAP2_OK)
-		status = ctap2_internal(p256_sign(signature, &signature_len, key, data, auth.len, q->client_data_hash.data, q->client_data_hash.len));
+		status = ctap2_internal(p256_sign(signature, &signature_len, key, data, auth.len,
+			q->client_data_hash.data, q->client_data_hash.len));
 	EVP_PKEY_free(key);
 	if (status != CTAP2_OK)
 		return status;
@@ -151,11 +154,11 @@ static int sign(struct ctap2 *a, struct writer *w, const struct assert_request *
 int ctap2_get_assertion(struct ctap2 *a, const struct ctap2_call *call, struct reader *r, struct writer *w)
 {
 	_cleanup_secret_ struct secret *shared = NULL, *salts = NULL;
-	struct assert_request q = { .options.up = true };
+	struct assert_request q = {.options.up = true};
 	uint8_t rp_id_hash[RP_ID_HASH_SIZE], outputs[PINAUTH_CIPHERTEXT_MAX];
-	struct credential c = { 0 };
+	struct credential c = {0};
 	size_t outputs_len = 0;
-	struct slice id = { 0 };
+	struct slice id = {0};
 	bool uv = false;
 	int status = read_request(r, &q);
 
@@ -171,7 +174,8 @@ int ctap2_get_assertion(struct ctap2 *a, const struct ctap2_call *call, struct r
 		q.hmac.present = false;
 	if (q.hmac.present && !q.options.up) /* section 12.5: never without a touch */
 		return CTAP2_UNSUPPORTED_OPTION;
-	status = ctap2_check_pin_param(a, call, &q.pin, q.client_data_hash, CTAP2_PERMISSION_GA, rp_id_hash, &uv);
+	status = ctap2_check_pin_param(
+		a, call, &q.pin, q.client_data_hash, CTAP2_PERMISSION_GA, rp_id_hash, &uv);
 	if (status == CTAP2_OK)
 		status = find_credential(a, q.allow, rp_id_hash, uv, &c, &id);
 	if (status != CTAP2_OK)
@@ -185,10 +189,11 @@ int ctap2_get_assertion(struct ctap2 *a, const struct ctap2_call *call, struct r
 	if (status != CTAP2_OK)
 		goto finish;
 	if (q.hmac.present)
-		status = ctap2_hmac_outputs(outputs, &outputs_len, (enum pinauth_protocol)q.hmac.protocol, shared, salts,
-			uv ? c.random_uv : c.random_none);
+		status = ctap2_hmac_outputs(outputs, &outputs_len, (enum pinauth_protocol)q.hmac.protocol,
+			shared, salts, uv ? c.random_uv : c.random_none);
 	if (status == CTAP2_OK)
-		status = sign(a, w, &q, &c, id, rp_id_hash, (q.options.up ? AUTH_DATA_UP : 0u) | (uv ? AUTH_DATA_UV : 0u), outputs, outputs_len);
+		status = sign(a, w, &q, &c, id, rp_id_hash,
+			(q.options.up ? AUTH_DATA_UP : 0u) | (uv ? AUTH_DATA_UV : 0u), outputs, outputs_len);
 	if (uv && q.options.up)
 		ctap2_pin_token_spend(a);
 finish:

@@ -53,7 +53,7 @@ int ctap2_protocol(uint64_t value, enum pinauth_protocol *ret)
 void ctap2_pin_token_drop(struct ctap2 *a)
 {
 	secret_free(a->token.value);
-	a->token = (struct ctap2_pin_token){ 0 };
+	a->token = (struct ctap2_pin_token){0};
 }
 
 void ctap2_pin_token_spend(struct ctap2 *a)
@@ -77,11 +77,13 @@ static bool token_live(const struct ctap2_pin_token *t, uint64_t now_us)
 {
 	uint64_t age = now_us >= t->issued_us ? now_us - t->issued_us : 0;
 
-	return t->value && age <= TOKEN_USAGE_SECONDS * US_PER_SEC && (t->used || age <= TOKEN_INITIAL_USAGE_SECONDS * US_PER_SEC);
+	return t->value && age <= TOKEN_USAGE_SECONDS * US_PER_SEC &&
+	       (t->used || age <= TOKEN_INITIAL_USAGE_SECONDS * US_PER_SEC);
 }
 
-int ctap2_check_pin_param(struct ctap2 *a, const struct ctap2_call *call, const struct ctap2_pin_param *p, struct slice client_data_hash,
-	enum ctap2_permission permission, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool *ret_uv)
+int ctap2_check_pin_param(struct ctap2 *a, const struct ctap2_call *call, const struct ctap2_pin_param *p,
+	struct slice client_data_hash, enum ctap2_permission permission,
+	const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool *ret_uv)
 {
 	struct ctap2_pin_token *t = &a->token;
 	enum pinauth_protocol protocol;
@@ -106,7 +108,8 @@ int ctap2_check_pin_param(struct ctap2 *a, const struct ctap2_call *call, const 
 		ctap2_pin_token_drop(a);
 		return CTAP2_PIN_AUTH_INVALID;
 	}
-	if (t->protocol != protocol || !pinauth_verify(protocol, t->value, client_data_hash, (struct slice){ 0 }, p->param))
+	if (t->protocol != protocol ||
+		!pinauth_verify(protocol, t->value, client_data_hash, (struct slice){0}, p->param))
 		return CTAP2_PIN_AUTH_INVALID;
 	t->used = true;
 	if (!(t->permissions & (unsigned int)permission))
@@ -123,7 +126,7 @@ int ctap2_check_pin_param(struct ctap2 *a, const struct ctap2_call *call, const 
 int ctap2_read_descriptor(struct reader *r, struct slice *ret)
 {
 	bool has_id = false, has_type = false, known = false;
-	struct slice id = { 0 };
+	struct slice id = {0};
 	size_t n;
 	int status = reader_map(r, &n);
 
@@ -148,16 +151,22 @@ int ctap2_read_descriptor(struct reader *r, struct slice *ret)
 		return status;
 	if (!has_id || !has_type)
 		return CTAP2_MISSING_PARAMETER;
-	*ret = known ? id : (struct slice){ 0 };
+	*ret = known ? id : (struct slice){0};
 	return CTAP2_OK;
 }
 
 /* The labels of a COSE_Key (RFC 9053 section 7.1.1). */
-enum cose_label { COSE_LABEL_KTY = 1, COSE_LABEL_ALG = 3, COSE_LABEL_CRV = -1, COSE_LABEL_X = -2, COSE_LABEL_Y = -3 };
+enum cose_label {
+	COSE_LABEL_KTY = 1,
+	COSE_LABEL_ALG = 3,
+	COSE_LABEL_CRV = -1,
+	COSE_LABEL_X = -2,
+	COSE_LABEL_Y = -3
+};
 
 int ctap2_read_cose(struct reader *r, uint8_t ret[static P256_POINT_SIZE])
 {
-	struct slice x = { 0 }, y = { 0 };
+	struct slice x = {0}, y = {0};
 	int64_t kty = 0, crv = 0, label;
 	size_t n;
 	int status = reader_map(r, &n);
@@ -201,9 +210,10 @@ void ctap2_write_cose(struct writer *w, const uint8_t point[static P256_POINT_SI
 	writer_bytes(w, point + 32, 32);
 }
 
-int ctap2_write_auth_head(struct ctap2 *a, struct writer *w, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], unsigned int flags)
+int ctap2_write_auth_head(struct ctap2 *a, struct writer *w, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE],
+	unsigned int flags)
 {
-	uint8_t tail[5] = { (uint8_t)flags };
+	uint8_t tail[5] = {(uint8_t)flags};
 
 	/* On disk before it is used: a count never comes twice. */
 	a->data->sign_count++;

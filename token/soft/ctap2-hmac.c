@@ -5,7 +5,7 @@
 
 int ctap2_read_hmac_input(struct reader *r, struct ctap2_hmac_input *ret)
 {
-	struct ctap2_hmac_input in = { .present = true, .protocol = PINAUTH_ONE };
+	struct ctap2_hmac_input in = {.present = true, .protocol = PINAUTH_ONE};
 	uint64_t key;
 	size_t n;
 	int status = reader_map(r, &n);
@@ -34,7 +34,8 @@ int ctap2_read_hmac_input(struct reader *r, struct ctap2_hmac_input *ret)
 	return status;
 }
 
-int ctap2_open_salts(struct ctap2 *a, const struct ctap2_hmac_input *in, struct secret **ret_shared, struct secret **ret_salts)
+int ctap2_open_salts(struct ctap2 *a, const struct ctap2_hmac_input *in, struct secret **ret_shared,
+	struct secret **ret_salts)
 {
 	_cleanup_secret_ struct secret *shared = NULL, *salts = NULL;
 	enum pinauth_protocol protocol;
@@ -47,7 +48,7 @@ int ctap2_open_salts(struct ctap2 *a, const struct ctap2_hmac_input *in, struct 
 		return status;
 	if (pinauth_shared(&shared, protocol, a->agreement[protocol - 1], in->key) < 0)
 		return CTAP2_INVALID_PARAMETER;
-	if (!pinauth_verify(protocol, shared, in->salt_enc, (struct slice){ 0 }, in->salt_auth))
+	if (!pinauth_verify(protocol, shared, in->salt_enc, (struct slice){0}, in->salt_auth))
 		return CTAP2_PIN_AUTH_INVALID;
 	if (pinauth_decrypt(&salts, protocol, shared, in->salt_enc) < 0)
 		return CTAP2_INVALID_PARAMETER;
@@ -58,15 +59,17 @@ int ctap2_open_salts(struct ctap2 *a, const struct ctap2_hmac_input *in, struct 
 	return CTAP2_OK;
 }
 
-int ctap2_hmac_outputs(uint8_t ret[static PINAUTH_CIPHERTEXT_MAX], size_t *ret_len, enum pinauth_protocol protocol,
-	const struct secret *shared, const struct secret *salts, const struct secret *cred_random)
+int ctap2_hmac_outputs(uint8_t ret[static PINAUTH_CIPHERTEXT_MAX], size_t *ret_len,
+	enum pinauth_protocol protocol, const struct secret *shared, const struct secret *salts,
+	const struct secret *cred_random)
 {
 	_cleanup_secret_ struct secret *out = secret_new(secret_len(salts));
 
 	if (!out)
 		return CTAP2_OTHER;
 	for (size_t at = 0; at < secret_len(salts); at += 32) {
-		if (evp_hmac(secret_borrow_mut(out) + at, secret_borrow(cred_random), 32, secret_borrow(salts) + at, 32, NULL, 0) < 0)
+		if (evp_hmac(secret_borrow_mut(out) + at, secret_borrow(cred_random), 32,
+			    secret_borrow(salts) + at, 32, NULL, 0) < 0)
 			return CTAP2_OTHER;
 	}
 	return ctap2_internal(pinauth_encrypt(ret, ret_len, protocol, shared, out));

@@ -39,8 +39,9 @@ int ctap2_hash_rp_id(uint8_t ret[static RP_ID_HASH_SIZE], const struct slice *rp
  * The common front part of makeCredential and getAssertion: *ret_uv is set when the PIN token verified
  * the user for this operation and relying party.
  */
-int ctap2_check_pin_param(struct ctap2 *a, const struct ctap2_call *call, const struct ctap2_pin_param *p, struct slice client_data_hash,
-	enum ctap2_permission permission, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool *ret_uv);
+int ctap2_check_pin_param(struct ctap2 *a, const struct ctap2_call *call, const struct ctap2_pin_param *p,
+	struct slice client_data_hash, enum ctap2_permission permission,
+	const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool *ret_uv);
 /* After the touch: the PIN token has served (section 6.1.2: permissions and flags are cleared). */
 void ctap2_pin_token_spend(struct ctap2 *a);
 void ctap2_pin_token_drop(struct ctap2 *a);
@@ -53,7 +54,8 @@ int ctap2_read_descriptor(struct reader *r, struct slice *ret);
 int ctap2_read_cose(struct reader *r, uint8_t ret[static P256_POINT_SIZE]);
 void ctap2_write_cose(struct writer *w, const uint8_t point[static P256_POINT_SIZE], int alg);
 /* The 37 bytes before credential data and extensions; takes a new signature count and saves it. */
-int ctap2_write_auth_head(struct ctap2 *a, struct writer *w, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], unsigned int flags);
+int ctap2_write_auth_head(struct ctap2 *a, struct writer *w, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE],
+	unsigned int flags);
 
 struct ctap2_hmac_input {
 	bool present;
@@ -64,9 +66,11 @@ struct ctap2_hmac_input {
 };
 int ctap2_read_hmac_input(struct reader *r, struct ctap2_hmac_input *ret);
 /* Verified and decrypted: 32 or 64 bytes of salts, and the secret to answer under. */
-int ctap2_open_salts(struct ctap2 *a, const struct ctap2_hmac_input *in, struct secret **ret_shared, struct secret **ret_salts);
-int ctap2_hmac_outputs(uint8_t ret[static PINAUTH_CIPHERTEXT_MAX], size_t *ret_len, enum pinauth_protocol protocol,
-	const struct secret *shared, const struct secret *salts, const struct secret *cred_random);
+int ctap2_open_salts(struct ctap2 *a, const struct ctap2_hmac_input *in, struct secret **ret_shared,
+	struct secret **ret_salts);
+int ctap2_hmac_outputs(uint8_t ret[static PINAUTH_CIPHERTEXT_MAX], size_t *ret_len,
+	enum pinauth_protocol protocol, const struct secret *shared, const struct secret *salts,
+	const struct secret *cred_random);
 
 int ctap2_make_credential(struct ctap2 *a, const struct ctap2_call *call, struct reader *r, struct writer *w);
 int ctap2_get_assertion(struct ctap2 *a, const struct ctap2_call *call, struct reader *r, struct writer *w);

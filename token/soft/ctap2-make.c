@@ -33,7 +33,8 @@ static int read_entity(struct reader *r, bool user, struct slice *ret_id)
 		if (slice_is(&name, "id")) {
 			has_id = true;
 			status = user ? reader_bytes(r, ret_id) : reader_text(r, ret_id);
-		} else if (slice_is(&name, "name") || slice_is(&name, "displayName") || slice_is(&name, "icon")) {
+		} else if (slice_is(&name, "name") || slice_is(&name, "displayName") ||
+			   slice_is(&name, "icon")) {
 			struct slice text;
 
 			status = reader_text(r, &text);
@@ -161,7 +162,8 @@ static int read_request(struct reader *r, struct make_request *q)
 }
 
 /* Is one of the excluded credentials ours (and may the host know, without user verification)? */
-static int check_exclude(struct ctap2 *a, struct reader r, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool uv, bool *ret_found)
+static int check_exclude(struct ctap2 *a, struct reader r, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE],
+	bool uv, bool *ret_found)
 {
 	struct credential c;
 	struct slice id;
@@ -209,8 +211,8 @@ static int write_auth_data(struct ctap2 *a, struct writer *w, const struct make_
 	unsigned int flags = AUTH_DATA_UP | AUTH_DATA_AT | (uv ? AUTH_DATA_UV : 0u);
 	size_t extensions = (q->hmac_secret ? 1u : 0u) + (q->protect ? 1u : 0u);
 	uint8_t id[CREDENTIAL_ID_SIZE], point[P256_POINT_SIZE];
-	uint8_t id_len[2] = { CREDENTIAL_ID_SIZE >> 8, CREDENTIAL_ID_SIZE & 0xff };
-	struct credential c = { 0 };
+	uint8_t id_len[2] = {CREDENTIAL_ID_SIZE >> 8, CREDENTIAL_ID_SIZE & 0xff};
+	struct credential c = {0};
 	int status;
 
 	status = ctap2_internal(credential_make(&c, key, q));
@@ -220,7 +222,8 @@ static int write_auth_data(struct ctap2 *a, struct writer *w, const struct make_
 	if (status == CTAP2_OK)
 		status = ctap2_internal(p256_public(point, key));
 	if (status == CTAP2_OK)
-		status = ctap2_write_auth_head(a, w, rp_id_hash, flags | (extensions > 0 ? AUTH_DATA_ED : 0u));
+		status =
+			ctap2_write_auth_head(a, w, rp_id_hash, flags | (extensions > 0 ? AUTH_DATA_ED : 0u));
 	if (status != CTAP2_OK)
 		return status;
 	writer_raw(w, ctap2_aaguid, sizeof(ctap2_aaguid));
@@ -240,7 +243,8 @@ static int write_auth_data(struct ctap2 *a, struct writer *w, const struct make_
 	return w->full ? CTAP2_OTHER : CTAP2_OK;
 }
 
-static int create(struct ctap2 *a, struct writer *w, const struct make_request *q, const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool uv)
+static int create(struct ctap2 *a, struct writer *w, const struct make_request *q,
+	const uint8_t rp_id_hash[static RP_ID_HASH_SIZE], bool uv)
 {
 	uint8_t data[512], signature[P256_SIGNATURE_MAX];
 	struct writer auth;
@@ -252,7 +256,8 @@ static int create(struct ctap2 *a, struct writer *w, const struct make_request *
 	if (status == CTAP2_OK)
 		status = write_auth_data(a, &auth, q, key, rp_id_hash, uv);
 	if (status == CTAP2_OK)
-		status = ctap2_internal(p256_sign(signature, &signature_len, key, data, auth.len, q->client_data_hash.data, q->client_data_hash.len));
+		status = ctap2_internal(p256_sign(signature, &signature_len, key, data, auth.len,
+			q->client_data_hash.data, q->client_data_hash.len));
 	EVP_PKEY_free(key);
 	if (status != CTAP2_OK)
 		return status;
@@ -272,7 +277,7 @@ static int create(struct ctap2 *a, struct writer *w, const struct make_request *
 
 int ctap2_make_credential(struct ctap2 *a, const struct ctap2_call *call, struct reader *r, struct writer *w)
 {
-	struct make_request q = { .options.up = true };
+	struct make_request q = {.options.up = true};
 	uint8_t rp_id_hash[RP_ID_HASH_SIZE];
 	bool uv = false, excluded = false;
 	int status = read_request(r, &q);
@@ -291,7 +296,8 @@ int ctap2_make_credential(struct ctap2 *a, const struct ctap2_call *call, struct
 		return CTAP2_INVALID_PARAMETER;
 	if (a->no_hmac_secret)
 		q.hmac_secret = false;
-	status = ctap2_check_pin_param(a, call, &q.pin, q.client_data_hash, CTAP2_PERMISSION_MC, rp_id_hash, &uv);
+	status = ctap2_check_pin_param(
+		a, call, &q.pin, q.client_data_hash, CTAP2_PERMISSION_MC, rp_id_hash, &uv);
 	if (status == CTAP2_OK && q.exclude.at)
 		status = check_exclude(a, q.exclude, rp_id_hash, uv, &excluded);
 	if (status == CTAP2_OK)

@@ -15,14 +15,16 @@ enum subcommand {
 	GET_TOKEN_WITH_PERMISSIONS = 0x09,
 };
 
-/* Permissions that this token has no feature for: credential management, bio enrolment, large blobs, config. */
+/* Permissions that this token has no feature for: credential management, bio enrolment, large blobs, config.
+ */
 #define PERMISSIONS_UNAUTHORIZED (0x04u | 0x08u | 0x10u | 0x20u)
 #define PERMISSIONS_SUPPORTED ((unsigned int)CTAP2_PERMISSION_MC | (unsigned int)CTAP2_PERMISSION_GA)
 
 #define PADDED_PIN_SIZE 64
 
 struct pin_request {
-	bool has_protocol, has_subcommand, has_key, has_param, has_new_pin, has_pin_hash, has_permissions, has_rp_id;
+	bool has_protocol, has_subcommand, has_key, has_param, has_new_pin, has_pin_hash, has_permissions,
+		has_rp_id;
 	uint64_t protocol_value, subcommand, permissions;
 	enum pinauth_protocol protocol;
 	uint8_t key[P256_POINT_SIZE];
@@ -101,7 +103,9 @@ static int get_key_agreement(struct ctap2 *a, const struct pin_request *q, struc
 
 static int decapsulate(struct ctap2 *a, const struct pin_request *q, struct secret **ret)
 {
-	return pinauth_shared(ret, q->protocol, a->agreement[q->protocol - 1], q->key) < 0 ? CTAP2_INVALID_PARAMETER : CTAP2_OK;
+	return pinauth_shared(ret, q->protocol, a->agreement[q->protocol - 1], q->key) < 0
+		       ? CTAP2_INVALID_PARAMETER
+		       : CTAP2_OK;
 }
 
 int ctap2_pin_digest(struct secret **ret, const uint8_t *pin, size_t len)
@@ -126,7 +130,8 @@ static int open_new_pin(const struct pin_request *q, const struct secret *shared
 	_cleanup_secret_ struct secret *padded = NULL;
 	size_t len = PADDED_PIN_SIZE;
 
-	if (pinauth_decrypt(&padded, q->protocol, shared, q->new_pin) < 0 || secret_len(padded) != PADDED_PIN_SIZE)
+	if (pinauth_decrypt(&padded, q->protocol, shared, q->new_pin) < 0 ||
+		secret_len(padded) != PADDED_PIN_SIZE)
 		return CTAP2_INVALID_PARAMETER;
 	while (len > 0 && secret_borrow(padded)[len - 1] == 0)
 		len--;
@@ -153,13 +158,14 @@ static int set_pin(struct ctap2 *a, const struct pin_request *q)
 	status = decapsulate(a, q, &shared);
 	if (status != CTAP2_OK)
 		return status;
-	if (!pinauth_verify(q->protocol, shared, q->new_pin, (struct slice){ 0 }, q->param))
+	if (!pinauth_verify(q->protocol, shared, q->new_pin, (struct slice){0}, q->param))
 		return CTAP2_PIN_AUTH_INVALID;
 	status = open_new_pin(q, shared, &hash);
 	return status == CTAP2_OK ? store_new_pin(a, hash) : status;
 }
 
-/* pinHashEnc against the stored hash. The try is counted on disk before it is made: pulling the plug wins none. */
+/* pinHashEnc against the stored hash. The try is counted on disk before it is made: pulling the plug wins
+ * none. */
 static int check_pin(struct ctap2 *a, const struct pin_request *q, const struct secret *shared)
 {
 	_cleanup_secret_ struct secret *hash = NULL;
@@ -175,7 +181,8 @@ static int check_pin(struct ctap2 *a, const struct pin_request *q, const struct 
 		a->data->pin_retries++;
 		return CTAP2_OTHER;
 	}
-	if (pinauth_decrypt(&hash, q->protocol, shared, q->pin_hash) == 0 && secret_equal(hash, a->data->pin_hash)) {
+	if (pinauth_decrypt(&hash, q->protocol, shared, q->pin_hash) == 0 &&
+		secret_equal(hash, a->data->pin_hash)) {
 		a->mismatches = 0;
 		a->data->pin_retries = STORE_PIN_RETRIES;
 		return ctap2_internal(a->save(a->userdata));
@@ -213,8 +220,8 @@ static int change_pin(struct ctap2 *a, const struct pin_request *q)
 	return status;
 }
 
-static int hand_out_token(struct ctap2 *a, const struct ctap2_call *call, const struct pin_request *q, const struct secret *shared,
-	unsigned int permissions, struct writer *w)
+static int hand_out_token(struct ctap2 *a, const struct ctap2_call *call, const struct pin_request *q,
+	const struct secret *shared, unsigned int permissions, struct writer *w)
 {
 	struct ctap2_pin_token token = {
 		.protocol = q->protocol,
@@ -246,7 +253,8 @@ static int hand_out_token(struct ctap2 *a, const struct ctap2_call *call, const 
 	return CTAP2_OK;
 }
 
-static int get_token(struct ctap2 *a, const struct ctap2_call *call, const struct pin_request *q, struct writer *w)
+static int get_token(
+	struct ctap2 *a, const struct ctap2_call *call, const struct pin_request *q, struct writer *w)
 {
 	unsigned int permissions = PERMISSIONS_SUPPORTED; /* getPinToken's default ones */
 	_cleanup_secret_ struct secret *shared = NULL;
@@ -280,7 +288,7 @@ static int get_token(struct ctap2 *a, const struct ctap2_call *call, const struc
 
 int ctap2_client_pin(struct ctap2 *a, const struct ctap2_call *call, struct reader *r, struct writer *w)
 {
-	struct pin_request q = { 0 };
+	struct pin_request q = {0};
 	int status = read_request(r, &q);
 
 	if (status != CTAP2_OK)

@@ -17,8 +17,8 @@ enum command {
 	COMMAND_SELECTION = 0x0b,
 };
 
-const uint8_t ctap2_aaguid[CTAP2_AAGUID_SIZE] = { 0x77, 0x67, 0x66, 0x69, 0x64, 0x6f, 0x4d, 0x1e, 0x9a, 0x57, 0x73, 0x6f, 0x66, 0x74, 0x31,
-	0x57 };
+const uint8_t ctap2_aaguid[CTAP2_AAGUID_SIZE] = {
+	0x77, 0x67, 0x66, 0x69, 0x64, 0x6f, 0x4d, 0x1e, 0x9a, 0x57, 0x73, 0x6f, 0x66, 0x74, 0x31, 0x57};
 
 int ctap2_touch_check(const struct ctap2_call *call)
 {
@@ -42,11 +42,12 @@ int ctap2_internal(int r)
 	return r == 0 ? CTAP2_OK : CTAP2_OTHER;
 }
 
-int ctap2_init(struct ctap2 *a, struct store_data *data, int (*save)(void *userdata), void *userdata, uint64_t now_us)
+int ctap2_init(struct ctap2 *a, struct store_data *data, int (*save)(void *userdata), void *userdata,
+	uint64_t now_us)
 {
 	int r;
 
-	*a = (struct ctap2){ .data = data, .save = save, .userdata = userdata, .plugged_us = now_us };
+	*a = (struct ctap2){.data = data, .save = save, .userdata = userdata, .plugged_us = now_us};
 	r = ctap2_renew_agreement(a, PINAUTH_ONE);
 	if (r == 0)
 		r = ctap2_renew_agreement(a, PINAUTH_TWO);
@@ -123,7 +124,8 @@ static int reset(struct ctap2 *a, const struct ctap2_call *call)
 {
 	int status;
 
-	if (call->received_us < a->plugged_us || call->received_us - a->plugged_us > CTAP2_RESET_WINDOW_SECONDS * US_PER_SEC)
+	if (call->received_us < a->plugged_us ||
+		call->received_us - a->plugged_us > CTAP2_RESET_WINDOW_SECONDS * US_PER_SEC)
 		return CTAP2_NOT_ALLOWED;
 	status = ctap2_touch_check(call);
 	if (status != CTAP2_OK)
@@ -139,7 +141,7 @@ static int reset(struct ctap2 *a, const struct ctap2_call *call)
 
 static int dispatch(struct ctap2 *a, const struct ctap2_call *call, struct writer *w)
 {
-	struct reader r = { 0 };
+	struct reader r = {0};
 	int status;
 
 	if (call->len == 0)
@@ -172,7 +174,8 @@ static int dispatch(struct ctap2 *a, const struct ctap2_call *call, struct write
 	return ctap2_client_pin(a, call, &r, w);
 }
 
-enum ctap2_step ctap2_handle(struct ctap2 *a, const struct ctap2_call *call, uint8_t *response, size_t *response_len)
+enum ctap2_step ctap2_handle(
+	struct ctap2 *a, const struct ctap2_call *call, uint8_t *response, size_t *response_len)
 {
 	struct writer w;
 	int status;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A CTAP 2.1 authenticator without I/O: request bytes and the time in, response bytes out. It has ES256, credentials that live in
- * their ids (no resident keys), a PIN, and the extensions hmac-secret and credProtect.
+ * A CTAP 2.1 authenticator without I/O: request bytes and the time in, response bytes out. It has ES256,
+ * credentials that live in their ids (no resident keys), a PIN, and the extensions hmac-secret and
+ * credProtect.
  *
- * The touch is part of the call. A request that needs one is answered CTAP2_TOUCH_WANTED, without any effect but a mark on the PIN
- * token that it was used; the caller then waits, and calls again with the very same request and what became of the touch.
+ * The touch is part of the call. A request that needs one is answered CTAP2_TOUCH_WANTED, without any effect
+ * but a mark on the PIN token that it was used; the caller then waits, and calls again with the very same
+ * request and what became of the touch.
  */
 #pragma once
 
@@ -71,11 +73,14 @@ struct ctap2 {
 };
 
 /* Plugs it in: new agreement keys, no PIN token. data stays the caller's. */
-int ctap2_init(struct ctap2 *a, struct store_data *data, int (*save)(void *userdata), void *userdata, uint64_t now_us);
+int ctap2_init(struct ctap2 *a, struct store_data *data, int (*save)(void *userdata), void *userdata,
+	uint64_t now_us);
 void ctap2_clear(struct ctap2 *a);
 
 /* LEFT(SHA-256(PIN), 16) of a PIN that the policy allows; else CTAP2_PIN_POLICY_VIOLATION. */
 int ctap2_pin_digest(struct secret **ret, const uint8_t *pin, size_t len);
 
-/* response has room for CTAP2_MESSAGE_MAX; it is written on CTAP2_DONE only: a status byte, and CBOR after CTAP2_OK. */
-enum ctap2_step ctap2_handle(struct ctap2 *a, const struct ctap2_call *call, uint8_t *response, size_t *response_len);
+/* response has room for CTAP2_MESSAGE_MAX; it is written on CTAP2_DONE only: a status byte, and CBOR after
+ * CTAP2_OK. */
+enum ctap2_step ctap2_handle(
+	struct ctap2 *a, const struct ctap2_call *call, uint8_t *response, size_t *response_len);

@@ -14,8 +14,8 @@ int evp_sha256(uint8_t ret[static SHA256_SIZE], const void *data, size_t len)
 	return EVP_Digest(data, len, ret, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
 }
 
-int evp_hmac(uint8_t ret[static SHA256_SIZE], const void *key, size_t key_len, const void *a, size_t a_len, const void *b,
-	size_t b_len)
+int evp_hmac(uint8_t ret[static SHA256_SIZE], const void *key, size_t key_len, const void *a, size_t a_len,
+	const void *b, size_t b_len)
 {
 	char digest[] = "SHA256";
 	OSSL_PARAM params[] = {
@@ -27,9 +27,10 @@ int evp_hmac(uint8_t ret[static SHA256_SIZE], const void *key, size_t key_len, c
 	size_t written = 0;
 	int r = -EIO;
 
-	if (ctx && EVP_MAC_init(ctx, key, key_len, params) == 1 && (a_len == 0 || EVP_MAC_update(ctx, a, a_len) == 1) &&
-		(b_len == 0 || EVP_MAC_update(ctx, b, b_len) == 1) && EVP_MAC_final(ctx, ret, &written, SHA256_SIZE) == 1 &&
-		written == SHA256_SIZE)
+	if (ctx && EVP_MAC_init(ctx, key, key_len, params) == 1 &&
+		(a_len == 0 || EVP_MAC_update(ctx, a, a_len) == 1) &&
+		(b_len == 0 || EVP_MAC_update(ctx, b, b_len) == 1) &&
+		EVP_MAC_final(ctx, ret, &written, SHA256_SIZE) == 1 && written == SHA256_SIZE)
 		r = 0;
 	EVP_MAC_CTX_free(ctx);
 	EVP_MAC_free(mac);
@@ -53,7 +54,8 @@ int evp_hkdf(uint8_t ret[static SHA256_SIZE], const uint8_t key[static SHA256_SI
 	return r;
 }
 
-static int cbc(uint8_t *out, const uint8_t *key, const uint8_t *iv, const uint8_t *in, size_t len, int encrypt)
+static int cbc(
+	uint8_t *out, const uint8_t *key, const uint8_t *iv, const uint8_t *in, size_t len, int encrypt)
 {
 	EVP_CIPHER_CTX *ctx;
 	int n = 0, tail = 0, r = -EIO;
@@ -62,29 +64,34 @@ static int cbc(uint8_t *out, const uint8_t *key, const uint8_t *iv, const uint8_
 		return -EINVAL;
 	ctx = EVP_CIPHER_CTX_new();
 	if (ctx && EVP_CipherInit_ex(ctx, EVP_aes_256_cbc(), NULL, key, iv, encrypt) == 1 &&
-		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 && EVP_CipherUpdate(ctx, out, &n, in, (int)len) == 1 &&
+		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
+		EVP_CipherUpdate(ctx, out, &n, in, (int)len) == 1 &&
 		EVP_CipherFinal_ex(ctx, out + n, &tail) == 1 && (size_t)n + (size_t)tail == len)
 		r = 0;
 	EVP_CIPHER_CTX_free(ctx);
 	return r;
 }
 
-int evp_cbc_encrypt(uint8_t *out, const uint8_t key[static 32], const uint8_t iv[static AES_BLOCK_SIZE], const uint8_t *in, size_t len)
+int evp_cbc_encrypt(uint8_t *out, const uint8_t key[static 32], const uint8_t iv[static AES_BLOCK_SIZE],
+	const uint8_t *in, size_t len)
 {
 	return cbc(out, key, iv, in, len, 1);
 }
 
-int evp_cbc_decrypt(uint8_t *out, const uint8_t key[static 32], const uint8_t iv[static AES_BLOCK_SIZE], const uint8_t *in, size_t len)
+int evp_cbc_decrypt(uint8_t *out, const uint8_t key[static 32], const uint8_t iv[static AES_BLOCK_SIZE],
+	const uint8_t *in, size_t len)
 {
 	return cbc(out, key, iv, in, len, 0);
 }
 
-static EVP_CIPHER_CTX *gcm_start(const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len, int encrypt)
+static EVP_CIPHER_CTX *gcm_start(
+	const uint8_t *key, const uint8_t *nonce, const void *ad, size_t ad_len, int encrypt)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n = 0;
 
-	if (ctx && ad_len <= INT_MAX && EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, encrypt) == 1 &&
+	if (ctx && ad_len <= INT_MAX &&
+		EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, encrypt) == 1 &&
 		EVP_CipherUpdate(ctx, NULL, &n, ad, (int)ad_len) == 1)
 		return ctx;
 	EVP_CIPHER_CTX_free(ctx);
@@ -92,7 +99,8 @@ static EVP_CIPHER_CTX *gcm_start(const uint8_t *key, const uint8_t *nonce, const
 }
 
 int evp_gcm_seal(uint8_t *out, uint8_t tag[static GCM_TAG_SIZE], const uint8_t key[static 32],
-	const uint8_t nonce[static GCM_NONCE_SIZE], const void *ad, size_t ad_len, const struct evp_piece *pieces, size_t n_pieces)
+	const uint8_t nonce[static GCM_NONCE_SIZE], const void *ad, size_t ad_len,
+	const struct evp_piece *pieces, size_t n_pieces)
 {
 	EVP_CIPHER_CTX *ctx = gcm_start(key, nonce, ad, ad_len, 1);
 	int n = 0, r = -EIO;
@@ -104,7 +112,8 @@ int evp_gcm_seal(uint8_t *out, uint8_t tag[static GCM_TAG_SIZE], const uint8_t k
 			goto finish;
 		out += n;
 	}
-	if (EVP_CipherFinal_ex(ctx, out, &n) == 1 && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_SIZE, tag) == 1)
+	if (EVP_CipherFinal_ex(ctx, out, &n) == 1 &&
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_SIZE, tag) == 1)
 		r = 0;
 finish:
 	EVP_CIPHER_CTX_free(ctx);

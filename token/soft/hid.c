@@ -30,9 +30,10 @@ static uint32_t get_channel(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
 }
 
-static void send_message(struct softhid *h, uint32_t channel, uint8_t command, const uint8_t *data, size_t len)
+static void send_message(
+	struct softhid *h, uint32_t channel, uint8_t command, const uint8_t *data, size_t len)
 {
-	uint8_t report[SOFTHID_REPORT_SIZE] = { 0 };
+	uint8_t report[SOFTHID_REPORT_SIZE] = {0};
 	size_t n = len < INIT_DATA ? len : INIT_DATA;
 	uint8_t sequence = 0;
 
@@ -78,7 +79,8 @@ static void go_idle(struct softhid *h)
 	h->deadline_us = US_NEVER;
 }
 
-void softhid_init(struct softhid *h, void (*send)(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE]), void *userdata,
+void softhid_init(struct softhid *h,
+	void (*send)(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE]), void *userdata,
 	uint32_t first_channel)
 {
 	memset(h, 0, sizeof(*h));
@@ -112,11 +114,13 @@ static uint32_t channel_open(struct softhid *h)
 
 	do {
 		h->next_channel++;
-	} while (h->next_channel == 0 || h->next_channel == SOFTHID_BROADCAST || channel_use(h, h->next_channel));
+	} while (h->next_channel == 0 || h->next_channel == SOFTHID_BROADCAST ||
+		 channel_use(h, h->next_channel));
 	for (size_t i = 0; i < SOFTHID_CHANNELS_MAX; i++) {
 		bool busy = h->state != SOFTHID_IDLE && h->channels[i].id == h->channel;
 
-		if (!busy && (oldest == SOFTHID_CHANNELS_MAX || h->channels[i].used < h->channels[oldest].used))
+		if (!busy &&
+			(oldest == SOFTHID_CHANNELS_MAX || h->channels[i].used < h->channels[oldest].used))
 			oldest = i;
 	}
 	h->channels[oldest].id = h->next_channel;
@@ -127,7 +131,7 @@ static uint32_t channel_open(struct softhid *h)
 /* INIT is answered at any time: it opens a channel, or brings an open one back in step. */
 static void handle_init(struct softhid *h, uint32_t channel, const uint8_t *data, size_t len)
 {
-	uint8_t answer[17] = { 0 };
+	uint8_t answer[17] = {0};
 
 	if (len != INIT_NONCE_SIZE) {
 		send_error(h, channel, SOFTHID_ERR_INVALID_LEN);
@@ -362,7 +366,8 @@ void softhid_touch(struct softhid *h, enum ctap2_touch touch, uint64_t now_us)
 		call_handler(h, touch, now_us);
 }
 
-enum softhid_verdict softhid_handle_cbor(void *userdata, const struct softhid_message *message, struct softhid_reply *reply)
+enum softhid_verdict softhid_handle_cbor(
+	void *userdata, const struct softhid_message *message, struct softhid_reply *reply)
 {
 	struct ctap2_call call = {
 		.request = message->payload,
@@ -371,5 +376,6 @@ enum softhid_verdict softhid_handle_cbor(void *userdata, const struct softhid_me
 		.touch = message->touch,
 	};
 
-	return ctap2_handle(userdata, &call, reply->data, &reply->len) == CTAP2_DONE ? SOFTHID_ANSWER : SOFTHID_TOUCH;
+	return ctap2_handle(userdata, &call, reply->data, &reply->len) == CTAP2_DONE ? SOFTHID_ANSWER
+										     : SOFTHID_TOUCH;
 }

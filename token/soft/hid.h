@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The device's side of CTAPHID, CTAP 2.1 section 11.2, without I/O: reports and the time in, reports out through a callback.
- * One transaction at a time, on any of several channels. What a message means is the business of handlers, one per command:
- * CTAPHID_CBOR is one of them, a vendor command can be another.
+ * The device's side of CTAPHID, CTAP 2.1 section 11.2, without I/O: reports and the time in, reports out
+ * through a callback. One transaction at a time, on any of several channels. What a message means is the
+ * business of handlers, one per command: CTAPHID_CBOR is one of them, a vendor command can be another.
  */
 #pragma once
 
@@ -51,9 +51,9 @@ enum softhid_misbehaviour {
 };
 
 /*
- * A handler gets a whole message. It either answers (SOFTHID_ANSWER, at most SOFTHID_MESSAGE_MAX bytes; the answer's command is the
- * request's), or wants a touch first and is then called again with the same message and what became of the touch, or
- * refuses with an enum softhid_error (positive: SOFTHID_REFUSE + error).
+ * A handler gets a whole message. It either answers (SOFTHID_ANSWER, at most SOFTHID_MESSAGE_MAX bytes; the
+ * answer's command is the request's), or wants a touch first and is then called again with the same message
+ * and what became of the touch, or refuses with an enum softhid_error (positive: SOFTHID_REFUSE + error).
  */
 enum softhid_verdict { SOFTHID_ANSWER, SOFTHID_TOUCH, SOFTHID_REFUSE };
 
@@ -72,7 +72,8 @@ struct softhid_reply {
 	enum softhid_error error;
 };
 
-typedef enum softhid_verdict (*softhid_handler)(void *userdata, const struct softhid_message *message, struct softhid_reply *reply);
+typedef enum softhid_verdict (*softhid_handler)(
+	void *userdata, const struct softhid_message *message, struct softhid_reply *reply);
 
 enum softhid_state {
 	SOFTHID_IDLE,
@@ -103,7 +104,8 @@ struct softhid {
 	size_t expected, len;
 	uint64_t received_us;
 	uint64_t keepalive_us; /* when the next one is due */
-	uint64_t deadline_us;  /* RECEIVING: of the next fragment; TOUCH_WAIT: of the touch; DELAYED: of the answer */
+	uint64_t deadline_us;  /* RECEIVING: of the next fragment; TOUCH_WAIT: of the touch; DELAYED: of the
+				  answer */
 	uint64_t touch_timeout_us;
 	uint8_t buffer[SOFTHID_MESSAGE_MAX];
 	struct softhid_reply reply;
@@ -114,7 +116,8 @@ struct softhid {
 };
 
 /* first_channel: where channel numbers start; any. */
-void softhid_init(struct softhid *h, void (*send)(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE]), void *userdata,
+void softhid_init(struct softhid *h,
+	void (*send)(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE]), void *userdata,
 	uint32_t first_channel);
 /* command 0x01..0x7f; replaces the handler there was. */
 void softhid_set_handler(struct softhid *h, uint8_t command, softhid_handler handle, void *userdata);
@@ -130,4 +133,5 @@ bool softhid_touch_wanted(const struct softhid *h);
 void softhid_touch(struct softhid *h, enum ctap2_touch touch, uint64_t now_us);
 
 /* The handler of SOFTHID_CBOR; userdata is a struct ctap2. */
-enum softhid_verdict softhid_handle_cbor(void *userdata, const struct softhid_message *message, struct softhid_reply *reply);
+enum softhid_verdict softhid_handle_cbor(
+	void *userdata, const struct softhid_message *message, struct softhid_reply *reply);

@@ -33,3 +33,38 @@ tests_integration_test_softtoken_SOURCES = tests/integration/test-softtoken.c $(
 tests_integration_test_softtoken_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(FIDO2_CFLAGS)
 tests_integration_test_softtoken_LDADD = $(FIDO2_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_integration_test_softtoken_DEPENDENCIES = token/soft/wgfido-softtoken$(EXEEXT)
+UNIT_TESTS += tests/integration/test-softtoken-raw
+tests_integration_test_softtoken_raw_SOURCES = tests/integration/test-softtoken-raw.c $(SOFTTOKEN_TEST_SOURCES)
+tests_integration_test_softtoken_raw_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(FIDO2_CFLAGS)
+tests_integration_test_softtoken_raw_LDADD = $(FIDO2_LIBS) $(CMOCKA_LIBS)
+EXTRA_tests_integration_test_softtoken_raw_DEPENDENCIES = token/soft/wgfido-softtoken$(EXEEXT)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-soft-cbor
+tests_fuzz_fuzz_soft_cbor_SOURCES = tests/fuzz/fuzz-soft-cbor.c
+tests_fuzz_fuzz_soft_cbor_CFLAGS = $(SOFT_CFLAGS)
+tests_fuzz_fuzz_soft_cbor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE) -Wl,--wrap=pinauth_verify -Wl,--wrap=secret_equal
+tests_fuzz_fuzz_soft_cbor_LDADD = tests/fuzz/libreplay.a $(SOFT_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-soft-hid
+tests_fuzz_fuzz_soft_hid_SOURCES = tests/fuzz/fuzz-soft-hid.c
+tests_fuzz_fuzz_soft_hid_CFLAGS = $(SOFT_CFLAGS)
+tests_fuzz_fuzz_soft_hid_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_soft_hid_LDADD = tests/fuzz/libreplay.a $(SOFT_LIBS)
+
+UNIT_TESTS += tests/unit/test-soft-ctap2 tests/unit/test-soft-hid tests/unit/test-soft-pin tests/unit/test-soft-reader tests/unit/test-soft-store
+SOFT_HOST_SOURCES = tests/unit/soft-host.c tests/unit/soft-host.h tests/unit/unit.h
+tests_unit_test_soft_ctap2_SOURCES = tests/unit/test-soft-ctap2.c $(SOFT_HOST_SOURCES)
+tests_unit_test_soft_ctap2_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_soft_ctap2_LDADD = $(SOFT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_soft_hid_SOURCES = tests/unit/test-soft-hid.c tests/unit/unit.h
+tests_unit_test_soft_hid_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_soft_hid_LDADD = $(SOFT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_soft_pin_SOURCES = tests/unit/test-soft-pin.c $(SOFT_HOST_SOURCES)
+tests_unit_test_soft_pin_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_soft_pin_LDADD = $(SOFT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_soft_reader_SOURCES = tests/unit/test-soft-reader.c tests/unit/unit.h
+tests_unit_test_soft_reader_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_soft_reader_LDADD = $(SOFT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_soft_store_SOURCES = tests/unit/test-soft-store.c tests/unit/unit.h
+tests_unit_test_soft_store_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_soft_store_LDADD = $(SOFT_LIBS) $(CMOCKA_LIBS)

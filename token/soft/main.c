@@ -12,12 +12,12 @@ static const struct {
 	int (*main)(int argc, char **argv);
 	const char *help;
 } verbs[] = {
-	{ "run", verb_run, "plug the token in: serve it on a socket until a signal unplugs it" },
-	{ "touch", verb_touch, "touch it: waits until a touch is wanted" },
-	{ "status", verb_status, "print whether it waits for a touch: \"touch\" or \"idle\"" },
-	{ "set-pin", verb_set_pin, "set its PIN, read from standard input, while it is unplugged" },
-	{ "reset", verb_reset, "forget PIN and credentials, while it is unplugged" },
-	{ "info", verb_info, "print what its state file says" },
+	{"run", verb_run, "plug the token in: serve it on a socket until a signal unplugs it"},
+	{"touch", verb_touch, "touch it: waits until a touch is wanted"},
+	{"status", verb_status, "print whether it waits for a touch: \"touch\" or \"idle\""},
+	{"set-pin", verb_set_pin, "set its PIN, read from standard input, while it is unplugged"},
+	{"reset", verb_reset, "forget PIN and credentials, while it is unplugged"},
+	{"info", verb_info, "print what its state file says"},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -60,7 +60,8 @@ int main(int argc, char **argv)
 			log_error("no guarded memory for keys: %s", strerror(-r));
 			return EXIT_FAILURE;
 		}
-		snprintf(name, sizeof(name), "wgfido-softtoken %s", verbs[i].name); /* for getopt's messages and ours */
+		snprintf(name, sizeof(name), "wgfido-softtoken %s",
+			verbs[i].name); /* for getopt's messages and ours */
 		argv[1] = name;
 		return verbs[i].main(argc - 1, argv + 1);
 	}

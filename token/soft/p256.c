@@ -38,7 +38,8 @@ int p256_private(struct secret **ret, EVP_PKEY *key)
 
 	if (!scalar)
 		return -ENOMEM;
-	if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &bn) == 1 && BN_bn2binpad(bn, secret_borrow_mut(scalar), 32) == 32) {
+	if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &bn) == 1 &&
+		BN_bn2binpad(bn, secret_borrow_mut(scalar), 32) == 32) {
 		*ret = secret_take(&scalar);
 		r = 0;
 	}
@@ -70,8 +71,8 @@ int p256_from_private(EVP_PKEY **ret, const struct secret *scalar)
 	if (secret_len(scalar) != 32)
 		r = -EINVAL;
 	else if (build && bn && BN_bin2bn(secret_borrow(scalar), 32, bn) &&
-		OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
-		OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, bn) == 1)
+		 OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
+		 OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, bn) == 1)
 		params = OSSL_PARAM_BLD_to_param(build);
 	if (params)
 		r = from_params(ret, params, EVP_PKEY_KEYPAIR);
@@ -81,15 +82,16 @@ int p256_from_private(EVP_PKEY **ret, const struct secret *scalar)
 	return r;
 }
 
-int p256_sign(uint8_t ret[static P256_SIGNATURE_MAX], size_t *ret_len, EVP_PKEY *key, const void *a, size_t a_len, const void *b,
-	size_t b_len)
+int p256_sign(uint8_t ret[static P256_SIGNATURE_MAX], size_t *ret_len, EVP_PKEY *key, const void *a,
+	size_t a_len, const void *b, size_t b_len)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	size_t len = P256_SIGNATURE_MAX;
 	int r = -EIO;
 
-	if (ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 && EVP_DigestSignUpdate(ctx, a, a_len) == 1 &&
-		EVP_DigestSignUpdate(ctx, b, b_len) == 1 && EVP_DigestSignFinal(ctx, ret, &len) == 1) {
+	if (ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+		EVP_DigestSignUpdate(ctx, a, a_len) == 1 && EVP_DigestSignUpdate(ctx, b, b_len) == 1 &&
+		EVP_DigestSignFinal(ctx, ret, &len) == 1) {
 		*ret_len = len;
 		r = 0;
 	}
@@ -99,7 +101,7 @@ int p256_sign(uint8_t ret[static P256_SIGNATURE_MAX], size_t *ret_len, EVP_PKEY 
 
 static int from_public(EVP_PKEY **ret, const uint8_t peer[static P256_POINT_SIZE])
 {
-	uint8_t point[1 + P256_POINT_SIZE] = { POINT_CONVERSION_UNCOMPRESSED };
+	uint8_t point[1 + P256_POINT_SIZE] = {POINT_CONVERSION_UNCOMPRESSED};
 	char group[] = "P-256";
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
@@ -127,7 +129,7 @@ int p256_agree(struct secret **ret, EVP_PKEY *own, const uint8_t peer[static P25
 	if (!x)
 		r = -ENOMEM;
 	else if (ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer(ctx, other) == 1 &&
-		EVP_PKEY_derive(ctx, secret_borrow_mut(x), &len) == 1 && len == 32) {
+		 EVP_PKEY_derive(ctx, secret_borrow_mut(x), &len) == 1 && len == 32) {
 		*ret = secret_take(&x);
 		r = 0;
 	}

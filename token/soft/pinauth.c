@@ -10,7 +10,8 @@
 
 static const uint8_t zero_iv[AES_BLOCK_SIZE];
 
-int pinauth_shared(struct secret **ret, enum pinauth_protocol protocol, EVP_PKEY *own, const uint8_t peer[static P256_POINT_SIZE])
+int pinauth_shared(struct secret **ret, enum pinauth_protocol protocol, EVP_PKEY *own,
+	const uint8_t peer[static P256_POINT_SIZE])
 {
 	_cleanup_secret_ struct secret *x = NULL, *shared = NULL;
 	int r = p256_agree(&x, own, peer);
@@ -35,15 +36,17 @@ int pinauth_shared(struct secret **ret, enum pinauth_protocol protocol, EVP_PKEY
 	return r;
 }
 
-bool pinauth_verify(enum pinauth_protocol protocol, const struct secret *key, struct slice a, struct slice b, struct slice signature)
+bool pinauth_verify(enum pinauth_protocol protocol, const struct secret *key, struct slice a, struct slice b,
+	struct slice signature)
 {
 	size_t want = protocol == PINAUTH_ONE ? 16 : 32;
 	uint8_t mac[SHA256_SIZE];
 	bool good;
 
 	/* The HMAC key of protocol two's shared secret is its first half. */
-	good = signature.len == want && evp_hmac(mac, secret_borrow(key), 32, a.data, a.len, b.data, b.len) == 0 &&
-		CRYPTO_memcmp(mac, signature.data, want) == 0;
+	good = signature.len == want &&
+	       evp_hmac(mac, secret_borrow(key), 32, a.data, a.len, b.data, b.len) == 0 &&
+	       CRYPTO_memcmp(mac, signature.data, want) == 0;
 	OPENSSL_cleanse(mac, sizeof(mac));
 	return good;
 }
@@ -53,7 +56,8 @@ static const uint8_t *aes_key(enum pinauth_protocol protocol, const struct secre
 	return secret_borrow(shared) + (protocol == PINAUTH_ONE ? 0 : 32);
 }
 
-int pinauth_decrypt(struct secret **ret, enum pinauth_protocol protocol, const struct secret *shared, struct slice ciphertext)
+int pinauth_decrypt(struct secret **ret, enum pinauth_protocol protocol, const struct secret *shared,
+	struct slice ciphertext)
 {
 	_cleanup_secret_ struct secret *plain = NULL;
 	const uint8_t *iv = zero_iv;
@@ -71,21 +75,23 @@ int pinauth_decrypt(struct secret **ret, enum pinauth_protocol protocol, const s
 	plain = secret_new(ciphertext.len);
 	if (!plain)
 		return -ENOMEM;
-	r = evp_cbc_decrypt(secret_borrow_mut(plain), aes_key(protocol, shared), iv, ciphertext.data, ciphertext.len);
+	r = evp_cbc_decrypt(
+		secret_borrow_mut(plain), aes_key(protocol, shared), iv, ciphertext.data, ciphertext.len);
 	if (r == 0)
 		*ret = secret_take(&plain);
 	return r;
 }
 
-int pinauth_encrypt(uint8_t ret[static PINAUTH_CIPHERTEXT_MAX], size_t *ret_len, enum pinauth_protocol protocol,
-	const struct secret *shared, const struct secret *plain)
+int pinauth_encrypt(uint8_t ret[static PINAUTH_CIPHERTEXT_MAX], size_t *ret_len,
+	enum pinauth_protocol protocol, const struct secret *shared, const struct secret *plain)
 {
 	size_t iv_len = protocol == PINAUTH_ONE ? 0 : AES_BLOCK_SIZE;
 	int r;
 
 	if (iv_len > 0 && RAND_bytes(ret, (int)iv_len) != 1)
 		return -EIO;
-	r = evp_cbc_encrypt(ret + iv_len, aes_key(protocol, shared), iv_len > 0 ? ret : zero_iv, secret_borrow(plain), secret_len(plain));
+	r = evp_cbc_encrypt(ret + iv_len, aes_key(protocol, shared), iv_len > 0 ? ret : zero_iv,
+		secret_borrow(plain), secret_len(plain));
 	if (r == 0)
 		*ret_len = iv_len + secret_len(plain);
 	return r;

@@ -83,14 +83,14 @@ static void on_bytes(void *ctx, cbor_data data, size_t len)
 	struct item *item = ctx;
 
 	item->type = ITEM_BYTES;
-	item->slice = (struct slice){ data, len };
+	item->slice = (struct slice){data, len};
 }
 static void on_text(void *ctx, cbor_data data, size_t len)
 {
 	struct item *item = ctx;
 
 	item->type = ITEM_TEXT;
-	item->slice = (struct slice){ data, len };
+	item->slice = (struct slice){data, len};
 }
 
 /* The head is in its shortest form, of definite length, and no tag. */
@@ -120,7 +120,7 @@ static int next_item(struct reader *r, struct item *ret)
 	struct cbor_callbacks callbacks = cbor_empty_callbacks;
 	struct cbor_decoder_result result;
 	size_t left = (size_t)(r->end - r->at);
-	struct item item = { 0 };
+	struct item item = {0};
 
 	if (left == 0 || !head_canonical(r->at, left))
 		return CTAP2_INVALID_CBOR;
@@ -139,7 +139,8 @@ static int next_item(struct reader *r, struct item *ret)
 	callbacks.boolean = on_bool;
 	callbacks.null = on_null;
 	result = cbor_stream_decode(r->at, left, &callbacks, &item);
-	if (result.status != CBOR_DECODER_FINISHED || result.read == 0 || result.read > left || item.type == ITEM_NONE)
+	if (result.status != CBOR_DECODER_FINISHED || result.read == 0 || result.read > left ||
+		item.type == ITEM_NONE)
 		return CTAP2_INVALID_CBOR;
 	r->at += result.read;
 	*ret = item;
@@ -176,7 +177,7 @@ static int check_item(struct reader *r, unsigned int depth);
 
 static int check_map(struct reader *r, uint64_t pairs, unsigned int depth)
 {
-	struct slice previous = { 0 };
+	struct slice previous = {0};
 	int status = CTAP2_OK;
 
 	/* Each round consumes at least two bytes, so a huge count ends with the input. */
@@ -188,9 +189,10 @@ static int check_map(struct reader *r, uint64_t pairs, unsigned int depth)
 		status = next_item(r, &item);
 		if (status != CTAP2_OK)
 			break;
-		if (item.type != ITEM_UINT && item.type != ITEM_NEGINT && item.type != ITEM_TEXT && item.type != ITEM_BYTES)
+		if (item.type != ITEM_UINT && item.type != ITEM_NEGINT && item.type != ITEM_TEXT &&
+			item.type != ITEM_BYTES)
 			return CTAP2_INVALID_CBOR;
-		key = (struct slice){ start, (size_t)(r->at - start) };
+		key = (struct slice){start, (size_t)(r->at - start)};
 		if (i > 0 && key_compare(previous, key) >= 0)
 			return CTAP2_INVALID_CBOR;
 		previous = key;
@@ -217,14 +219,14 @@ static int check_item(struct reader *r, unsigned int depth)
 
 int reader_init(struct reader *ret, const uint8_t *data, size_t len)
 {
-	struct reader r = { data, data + len };
+	struct reader r = {data, data + len};
 	int status = check_item(&r, 0);
 
 	if (status != CTAP2_OK)
 		return status;
 	if (r.at != r.end)
 		return CTAP2_INVALID_CBOR;
-	*ret = (struct reader){ data, data + len };
+	*ret = (struct reader){data, data + len};
 	return CTAP2_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading CBOR of a hostile host. Nothing is allocated and no tree is built: libcbor's streaming decoder looks at one
- * item at a time, in place (its tree decoder of version 0.8 allocates by a definite length before it has seen the bytes).
+ * Reading CBOR of a hostile host. Nothing is allocated and no tree is built: libcbor's streaming decoder
+ * looks at one item at a time, in place (its tree decoder of version 0.8 allocates by a definite length
+ * before it has seen the bytes).
  *
  * Every function returns an enum ctap2_status as an int; 0 is good, and *ret is untouched otherwise.
  */
@@ -27,8 +28,9 @@ struct slice {
 };
 
 /*
- * To be called before anything else. The whole input is one well-formed item in the canonical form of CTAP2: definite
- * lengths, shortest integers, keys sorted and unique, no tags, no floats, no more than READER_DEPTH_MAX levels.
+ * To be called before anything else. The whole input is one well-formed item in the canonical form of CTAP2:
+ * definite lengths, shortest integers, keys sorted and unique, no tags, no floats, no more than
+ * READER_DEPTH_MAX levels.
  */
 int reader_init(struct reader *ret, const uint8_t *data, size_t len);
 

@@ -85,7 +85,8 @@ static void on_report(void *userdata, const uint8_t report[static SOFTHID_REPORT
 	settle_touch(t);
 }
 
-/* What was typed before the touch was wanted is no touch: every line is read, and counts only when it comes in time. */
+/* What was typed before the touch was wanted is no touch: every line is read, and counts only when it comes
+ * in time. */
 static void read_tty(struct token *t)
 {
 	char buf[256];
@@ -113,10 +114,10 @@ static int loop(struct token *t)
 {
 	for (;;) {
 		struct pollfd fds[] = {
-			{ .fd = t->signal_fd, .events = POLLIN },
-			{ .fd = t->transport->ops->fd(t->transport), .events = POLLIN },
-			{ .fd = t->control.server.epoll_fd, .events = POLLIN },
-			{ .fd = t->tty_open ? STDIN_FILENO : -1, .events = POLLIN },
+			{.fd = t->signal_fd, .events = POLLIN},
+			{.fd = t->transport->ops->fd(t->transport), .events = POLLIN},
+			{.fd = t->control.server.epoll_fd, .events = POLLIN},
+			{.fd = t->tty_open ? STDIN_FILENO : -1, .events = POLLIN},
 		};
 
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), poll_timeout(&t->hid)) < 0) {
@@ -221,7 +222,7 @@ int run_token(const struct run_options *o)
 	static struct token t; /* too large for the stack */
 	int r;
 
-	t = (struct token){ .options = o, .store.lock_fd = -1, .signal_fd = -1 };
+	t = (struct token){.options = o, .store.lock_fd = -1, .signal_fd = -1};
 	t.control.server.listen_fd = t.control.server.epoll_fd = -1;
 	for (unsigned int i = 0; i < SERVER_CLIENTS_MAX; i++)
 		t.control.server.clients[i] = -1;

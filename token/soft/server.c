@@ -15,14 +15,15 @@
 
 static int fill_address(struct sockaddr_un *ret, const char *path)
 {
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(ret->sun_path))
 		return -ENAMETOOLONG;
 	strcpy(ret->sun_path, path);
 	return 0;
 }
 
-/* A dot name in the same directory, short so that it does not run out of sun_path before the real one does. */
+/* A dot name in the same directory, short so that it does not run out of sun_path before the real one does.
+ */
 static int hidden_name(char **ret, const char *path)
 {
 	static unsigned int count;
@@ -46,7 +47,7 @@ static bool somebody_listens(const struct sockaddr_un *address)
 
 static int watch(struct server *s, int fd, uint32_t what)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = what };
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
 
 	return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }

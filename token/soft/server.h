@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A UNIX SOCK_SEQPACKET socket with several clients. The path appears, ready to be connected to, with server_publish (bound and
- * listening under a hidden name before, then renamed), and goes with server_close.
+ * A UNIX SOCK_SEQPACKET socket with several clients. The path appears, ready to be connected to, with
+ * server_publish (bound and listening under a hidden name before, then renamed), and goes with server_close.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ struct server {
 
 #define SERVER_MODE_DEFAULT ((mode_t)-1) /* as the umask says */
 
-/* The callbacks must be set; *s is otherwise overwritten. -EADDRINUSE: somebody listens there; -ENAMETOOLONG; or another errno. */
+/* The callbacks must be set; *s is otherwise overwritten. -EADDRINUSE: somebody listens there; -ENAMETOOLONG;
+ * or another errno. */
 int server_open(struct server *s, const char *path, mode_t mode);
 int server_publish(struct server *s);
 void server_dispatch(struct server *s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Status codes of CTAP 2.1 section 8.2, the ones this token gives. Names without the CTAP1_ERR_ and CTAP2_ERR_ prefixes. */
+/* Status codes of CTAP 2.1 section 8.2, the ones this token gives. Names without the CTAP1_ERR_ and
+ * CTAP2_ERR_ prefixes. */
 #pragma once
 
 enum ctap2_status {

@@ -59,7 +59,7 @@ int store_encode(uint8_t buf[static STORE_FILE_SIZE], const struct store_data *d
 int store_decode(struct store_data *ret, const uint8_t *buf, size_t len)
 {
 	uint8_t checksum[SHA256_SIZE];
-	struct store_data d = { 0 };
+	struct store_data d = {0};
 	int r;
 
 	if (len < AT_VERSION + 4 || memcmp(buf + AT_MAGIC, magic, sizeof(magic)) != 0)
@@ -154,7 +154,7 @@ int store_peek(struct store_data *ret, const char *path)
 
 int store_open(struct store *ret, const char *path, bool create)
 {
-	struct store s = { .lock_fd = -1 };
+	struct store s = {.lock_fd = -1};
 	int r;
 
 	if (!create && access(path, F_OK) < 0)
@@ -183,7 +183,7 @@ fail:
 
 int store_save(struct store *s)
 {
-	struct file_attributes attributes = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	struct file_attributes attributes = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
 	uint8_t *buf = sodium_malloc(STORE_FILE_SIZE);
 	int r;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the token keeps over an unplug, in one file of mode 0600: written whole or not at all, with a checksum. A file that
- * does not check is an error and stays as it is. FILE.lock is held while a token runs on it.
+ * What the token keeps over an unplug, in one file of mode 0600: written whole or not at all, with a
+ * checksum. A file that does not check is an error and stays as it is. FILE.lock is held while a token runs
+ * on it.
  */
 #pragma once
 
@@ -31,8 +32,8 @@ struct store {
 };
 
 /*
- * Reads and locks path; with create a missing file is made. -ENOENT; -EBUSY: another token runs on it; -EBADMSG: damaged, or not ours;
- * -EPROTONOSUPPORT: of another version; or an I/O error.
+ * Reads and locks path; with create a missing file is made. -ENOENT; -EBUSY: another token runs on it;
+ * -EBADMSG: damaged, or not ours; -EPROTONOSUPPORT: of another version; or an I/O error.
  */
 int store_open(struct store *ret, const char *path, bool create);
 /* The data alone, without the lock: for looking at the file of a token that runs. */

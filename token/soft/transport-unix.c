@@ -50,7 +50,8 @@ static void on_packet(void *userdata, unsigned int client, const uint8_t *data, 
 		u->transport.report(u->transport.userdata, data);
 }
 
-int transport_unix_new(struct transport **ret, const char *path, mode_t mode, transport_report report, void *userdata)
+int transport_unix_new(
+	struct transport **ret, const char *path, mode_t mode, transport_report report, void *userdata)
 {
 	static const struct transport_ops ops = {
 		.fd = unix_fd,
@@ -64,7 +65,7 @@ int transport_unix_new(struct transport **ret, const char *path, mode_t mode, tr
 
 	if (!u)
 		return -ENOMEM;
-	u->transport = (struct transport){ .ops = &ops, .report = report, .userdata = userdata };
+	u->transport = (struct transport){.ops = &ops, .report = report, .userdata = userdata};
 	u->server.packet = on_packet;
 	u->server.userdata = u;
 	r = server_open(&u->server, path, mode);

@@ -25,5 +25,7 @@ struct transport {
 	void *userdata;
 };
 
-/* One report per packet of a SOCK_SEQPACKET socket at path; all clients get all that the token sends, as with hidraw. Errors: see server_open. */
-int transport_unix_new(struct transport **ret, const char *path, mode_t mode, transport_report report, void *userdata);
+/* One report per packet of a SOCK_SEQPACKET socket at path; all clients get all that the token sends, as with
+ * hidraw. Errors: see server_open. */
+int transport_unix_new(
+	struct transport **ret, const char *path, mode_t mode, transport_report report, void *userdata);

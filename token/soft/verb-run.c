@@ -12,8 +12,10 @@
 
 static const char help[] =
 	"Usage: wgfido-softtoken run --state FILE --socket PATH [OPTION]...\n\n"
-	"Plugs the token in: PATH appears, a UNIX SOCK_SEQPACKET socket that takes and gives CTAPHID reports of\n"
-	"64 bytes, one a packet. SIGTERM or SIGINT unplugs it: PATH goes. PATH.ctl beside it is for \"touch\".\n"
+	"Plugs the token in: PATH appears, a UNIX SOCK_SEQPACKET socket that takes and gives CTAPHID reports "
+	"of\n"
+	"64 bytes, one a packet. SIGTERM or SIGINT unplugs it: PATH goes. PATH.ctl beside it is for "
+	"\"touch\".\n"
 	"It is a software key and protects nothing.\n\n"
 	"  --state FILE        its keys; made when missing, for its owner only\n"
 	"  --socket PATH       where it is plugged in\n"
@@ -84,20 +86,31 @@ static int parse_misbehave(struct run_options *o, const char *text)
 	return 0;
 }
 
-enum { OPT_STATE = 256, OPT_SOCKET, OPT_TOUCH, OPT_NAME, OPT_MODE, OPT_NO_HMAC, OPT_QUIET, OPT_MISBEHAVE, OPT_AFTER, OPT_HELP };
+enum {
+	OPT_STATE = 256,
+	OPT_SOCKET,
+	OPT_TOUCH,
+	OPT_NAME,
+	OPT_MODE,
+	OPT_NO_HMAC,
+	OPT_QUIET,
+	OPT_MISBEHAVE,
+	OPT_AFTER,
+	OPT_HELP
+};
 
 static const struct option options[] = {
-	{ "state", required_argument, NULL, OPT_STATE },
-	{ "socket", required_argument, NULL, OPT_SOCKET },
-	{ "touch", required_argument, NULL, OPT_TOUCH },
-	{ "name", required_argument, NULL, OPT_NAME },
-	{ "socket-mode", required_argument, NULL, OPT_MODE },
-	{ "no-hmac-secret", no_argument, NULL, OPT_NO_HMAC },
-	{ "quiet", no_argument, NULL, OPT_QUIET },
-	{ "misbehave", required_argument, NULL, OPT_MISBEHAVE },
-	{ "misbehave-after", required_argument, NULL, OPT_AFTER },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ 0 },
+	{"state", required_argument, NULL, OPT_STATE},
+	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"touch", required_argument, NULL, OPT_TOUCH},
+	{"name", required_argument, NULL, OPT_NAME},
+	{"socket-mode", required_argument, NULL, OPT_MODE},
+	{"no-hmac-secret", no_argument, NULL, OPT_NO_HMAC},
+	{"quiet", no_argument, NULL, OPT_QUIET},
+	{"misbehave", required_argument, NULL, OPT_MISBEHAVE},
+	{"misbehave-after", required_argument, NULL, OPT_AFTER},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
 };
 
 /* 0; -1 for a bad value. */
@@ -159,12 +172,14 @@ int verb_run(int argc, char **argv)
 		if (option == '?')
 			return EXIT_USAGE;
 		if (take_option(&o, option) < 0) {
-			log_error("--%s cannot be \"%s\"; see wgfido-softtoken run --help", options[index].name, optarg);
+			log_error("--%s cannot be \"%s\"; see wgfido-softtoken run --help",
+				options[index].name, optarg);
 			return EXIT_USAGE;
 		}
 	}
 	if (optind < argc || !o.state || !o.socket) {
-		log_error("run needs --state FILE and --socket PATH, and nothing else by itself; see wgfido-softtoken run --help");
+		log_error("run needs --state FILE and --socket PATH, and nothing else by itself; see "
+			  "wgfido-softtoken run --help");
 		return EXIT_USAGE;
 	}
 	return run_token(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -15,7 +15,8 @@
 
 static const char help_set_pin[] =
 	"Usage: wgfido-softtoken set-pin --state FILE\n\n"
-	"Sets the PIN of an unplugged token: the first line of standard input, 4 characters to 63 bytes. An old PIN is\n"
+	"Sets the PIN of an unplugged token: the first line of standard input, 4 characters to 63 bytes. An "
+	"old PIN is\n"
 	"replaced without asking for it, and the tries are full again: who has the file has the key.\n\n"
 	"  --state FILE        its keys; made when missing\n"
 	"  --help\n";
@@ -26,11 +27,10 @@ static const char help_reset[] =
 	"  --state FILE        its keys\n"
 	"  --help\n";
 
-static const char help_info[] =
-	"Usage: wgfido-softtoken info --state FILE\n\n"
-	"Prints what the state file says about the token; nothing secret.\n\n"
-	"  --state FILE        its keys\n"
-	"  --help\n";
+static const char help_info[] = "Usage: wgfido-softtoken info --state FILE\n\n"
+				"Prints what the state file says about the token; nothing secret.\n\n"
+				"  --state FILE        its keys\n"
+				"  --help\n";
 
 void verb_state_error(const char *path, int r)
 {
@@ -48,9 +48,9 @@ void verb_state_error(const char *path, int r)
 static const char *parse(int argc, char **argv, const char *help, int *ret_exit)
 {
 	static const struct option options[] = {
-		{ "state", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"state", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	const char *path = NULL;
 	int option;
@@ -72,7 +72,8 @@ static const char *parse(int argc, char **argv, const char *help, int *ret_exit)
 	return NULL;
 }
 
-/* One byte at a time, so that nothing of a longer input is lost to whoever reads on, and nothing lies outside of the secret. */
+/* One byte at a time, so that nothing of a longer input is lost to whoever reads on, and nothing lies outside
+ * of the secret. */
 static int read_line(struct secret **ret)
 {
 	_cleanup_secret_ struct secret *line = secret_new(SECRET_MAX);
@@ -187,7 +188,7 @@ int verb_info(int argc, char **argv)
 {
 	int r, status = EXIT_FAILURE;
 	const char *path = parse(argc, argv, help_info, &status);
-	struct store_data d = { 0 };
+	struct store_data d = {0};
 
 	if (!path)
 		return status;

@@ -38,7 +38,7 @@ static const char help_status[] =
 
 static int control_connect(const char *socket_path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, n;
 
 	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s" CONTROL_SUFFIX, socket_path);
@@ -57,11 +57,12 @@ static int control_connect(const char *socket_path)
 }
 
 /* The NUL-terminated answer: 0; -ETIMEDOUT; -ECONNRESET when the token was unplugged meanwhile. */
-static int control_ask(const char *socket_path, const char *request, uint64_t timeout_us, char ret[static CONTROL_REPLY_MAX])
+static int control_ask(
+	const char *socket_path, const char *request, uint64_t timeout_us, char ret[static CONTROL_REPLY_MAX])
 {
 	uint64_t deadline = clock_now(&clock_system).boot_us + timeout_us;
 	int fd = control_connect(socket_path);
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	int r = 0;
 
 	if (fd < 0)
@@ -114,11 +115,11 @@ struct arguments {
 static int parse(struct arguments *a, int argc, char **argv, const char *help, bool with_touch)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "deny", no_argument, NULL, 'd' },
-		{ 0 },
+		{"socket", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{"timeout", required_argument, NULL, 't'},
+		{"deny", no_argument, NULL, 'd'},
+		{0},
 	};
 	char *end = NULL;
 	int option;
@@ -131,7 +132,8 @@ static int parse(struct arguments *a, int argc, char **argv, const char *help, b
 			a->socket = optarg;
 		} else if (option == 't' && with_touch) {
 			a->timeout = strtoul(optarg, &end, 10);
-			if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || a->timeout > TIMEOUT_SECONDS_MAX) {
+			if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' ||
+				a->timeout > TIMEOUT_SECONDS_MAX) {
 				log_error("--timeout is a number of seconds up to %d", TIMEOUT_SECONDS_MAX);
 				return EXIT_USAGE + 1;
 			}
@@ -152,7 +154,7 @@ static int parse(struct arguments *a, int argc, char **argv, const char *help, b
 
 int verb_touch(int argc, char **argv)
 {
-	struct arguments a = { .timeout = TIMEOUT_SECONDS_DEFAULT };
+	struct arguments a = {.timeout = TIMEOUT_SECONDS_DEFAULT};
 	char reply[CONTROL_REPLY_MAX];
 	int r = parse(&a, argc, argv, help_touch, true);
 
@@ -172,7 +174,7 @@ int verb_touch(int argc, char **argv)
 
 int verb_status(int argc, char **argv)
 {
-	struct arguments a = { 0 };
+	struct arguments a = {0};
 	char reply[CONTROL_REPLY_MAX];
 	int r = parse(&a, argc, argv, help_status, false);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verbs of wgfido-softtoken, one file each or by what they share. argv[0] is "wgfido-softtoken VERB"; each returns an exit status. */
+/* The verbs of wgfido-softtoken, one file each or by what they share. argv[0] is "wgfido-softtoken VERB";
+ * each returns an exit status. */
 #pragma once
 
 #define EXIT_USAGE 2

@@ -6,7 +6,7 @@
 
 void writer_init(struct writer *w, uint8_t *buf, size_t size)
 {
-	*w = (struct writer){ .buf = buf, .size = size };
+	*w = (struct writer){.buf = buf, .size = size};
 }
 
 /* libcbor's encoders return 0 when there is no room. */

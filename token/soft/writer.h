@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writing CBOR into a buffer of fixed size with libcbor's encoders. The caller writes keys in canonical order. What does not fit sets
- * `full` and is dropped: to be looked at once, at the end.
+ * Writing CBOR into a buffer of fixed size with libcbor's encoders. The caller writes keys in canonical
+ * order. What does not fit sets `full` and is dropped: to be looked at once, at the end.
  */
 #pragma once
 
