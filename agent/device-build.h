@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For the decoders: a struct device that grows while answers are read, with an upper limit to what is believed. */
+/*
+ * For the decoders: a struct device that grows while answers are read, with an upper limit to what is believed.
+ * For the encoders: what a change must be.
+ */
 #pragma once
 
 #include "agent/device.h"
@@ -31,3 +34,6 @@ int device_builder_key(struct secret **slot, const uint8_t key[static KEY_SIZE])
 
 /* Sorts, and hands over. -EBADMSG: a peer is in it twice. b is empty afterwards either way. */
 int device_builder_finish(struct device_builder *b, struct device **ret);
+
+/* Whether a change is as device.h says: keys of KEY_SIZE, prefixes that there are. 0, -EINVAL. */
+int device_change_check(const struct device_change *c);

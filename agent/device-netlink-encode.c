@@ -168,26 +168,6 @@ static bool put_next_peer(struct device_netlink_encoder *e, struct nlmsghdr *nlh
 	return true;
 }
 
-static int change_check(const struct device_change *c)
-{
-	if (c->private_key_how == DEVICE_PRIVATE_KEY_SET &&
-		(!c->private_key || secret_len(c->private_key) != KEY_SIZE))
-		return -EINVAL;
-	for (size_t i = 0; i < c->n_peers; i++) {
-		const struct device_peer_change *p = &c->peers[i];
-
-		if (p->preshared_key && secret_len(p->preshared_key) != KEY_SIZE)
-			return -EINVAL;
-		for (size_t j = 0; p->how == DEVICE_PEER_RENEW && j < p->n_allowed_ips; j++) {
-			const struct device_allowed_ip *ip = &p->allowed_ips[j];
-
-			if ((ip->family != AF_INET || ip->cidr > 32) && (ip->family != AF_INET6 || ip->cidr > 128))
-				return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 int device_netlink_encode_set(struct device_netlink_encoder *e, void *buf, size_t size, uint16_t family, uint32_t seq)
 {
 	static const uint8_t no_key[KEY_SIZE];
@@ -199,7 +179,7 @@ int device_netlink_encode_set(struct device_netlink_encoder *e, void *buf, size_
 	if (e->begun && e->peer == c->n_peers)
 		return 0;
 	if (!e->begun) {
-		int r = change_check(c);
+		int r = device_change_check(c);
 
 		if (r < 0)
 			return r;

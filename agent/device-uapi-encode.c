@@ -109,26 +109,6 @@ static void text_peer_head(struct text *t, const struct device_peer_change *p)
 	}
 }
 
-static int change_check(const struct device_change *c)
-{
-	if (c->private_key_how == DEVICE_PRIVATE_KEY_SET &&
-		(!c->private_key || secret_len(c->private_key) != KEY_SIZE))
-		return -EINVAL;
-	for (size_t i = 0; i < c->n_peers; i++) {
-		const struct device_peer_change *p = &c->peers[i];
-
-		if (p->preshared_key && secret_len(p->preshared_key) != KEY_SIZE)
-			return -EINVAL;
-		for (size_t j = 0; p->how == DEVICE_PEER_RENEW && j < p->n_allowed_ips; j++) {
-			const struct device_allowed_ip *ip = &p->allowed_ips[j];
-
-			if ((ip->family != AF_INET || ip->cidr > 32) && (ip->family != AF_INET6 || ip->cidr > 128))
-				return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 /* As much of the operation as there is room for. True: it is whole. */
 static bool encode_operation(struct device_uapi_encoder *e, struct text *t)
 {
@@ -166,7 +146,7 @@ int device_uapi_encode_set(struct device_uapi_encoder *e, char *buf, size_t size
 	assert(size >= DEVICE_UAPI_BUFFER_MIN);
 	*ret_end = false;
 	if (!e->begun) {
-		r = change_check(c);
+		r = device_change_check(c);
 		if (r < 0)
 			return r;
 	} else if (!e->in_operation && e->peer == c->n_peers) {

@@ -141,3 +141,23 @@ int device_builder_finish(struct device_builder *b, struct device **ret)
 	*ret = d;
 	return 0;
 }
+
+int device_change_check(const struct device_change *c)
+{
+	if (c->private_key_how == DEVICE_PRIVATE_KEY_SET &&
+		(!c->private_key || secret_len(c->private_key) != KEY_SIZE))
+		return -EINVAL;
+	for (size_t i = 0; i < c->n_peers; i++) {
+		const struct device_peer_change *p = &c->peers[i];
+
+		if (p->preshared_key && secret_len(p->preshared_key) != KEY_SIZE)
+			return -EINVAL;
+		for (size_t j = 0; p->how == DEVICE_PEER_RENEW && j < p->n_allowed_ips; j++) {
+			const struct device_allowed_ip *ip = &p->allowed_ips[j];
+
+			if ((ip->family != AF_INET || ip->cidr > 32) && (ip->family != AF_INET6 || ip->cidr > 128))
+				return -EINVAL;
+		}
+	}
+	return 0;
+}

@@ -28,20 +28,25 @@ tests_net_device_tool_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_net_device_tool_LDADD = $(DEVICE_LIBS)
 NET_TESTS += tests/net/test-device.sh tests/net/test-device-watch.sh
 
-UNIT_TESTS += tests/unit/test-device-netlink
-tests_unit_test_device_netlink_SOURCES = tests/unit/test-device-netlink.c
+UNIT_TESTS += tests/unit/test-device-netlink tests/unit/test-device-netlink-io tests/unit/test-device-uapi \
+	tests/unit/test-device-uapi-socket tests/unit/test-device-watch
+tests_unit_test_device_netlink_SOURCES = tests/unit/test-device-netlink.c tests/unit/device-netlink-answer.h
 tests_unit_test_device_netlink_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
-tests_unit_test_device_netlink_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_test_device_netlink_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_device_netlink_io_SOURCES = tests/unit/test-device-netlink-io.c tests/unit/device-netlink-answer.h
+tests_unit_test_device_netlink_io_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_device_netlink_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_open2,--wrap=mnl_socket_bind,--wrap=mnl_socket_setsockopt,--wrap=mnl_socket_sendto \
 	-Wl,--wrap=mnl_socket_get_fd,--wrap=mnl_socket_close,--wrap=recvmsg,--wrap=device_io_wait
-tests_unit_test_device_netlink_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
-
-UNIT_TESTS += tests/unit/test-device-uapi tests/unit/test-device-watch
-tests_unit_test_device_uapi_SOURCES = tests/unit/test-device-uapi.c
-tests_unit_test_device_uapi_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_device_netlink_io_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_device_uapi_SOURCES = tests/unit/test-device-uapi.c tests/unit/device-uapi-answer.h
+tests_unit_test_device_uapi_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_device_uapi_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_device_uapi_socket_SOURCES = tests/unit/test-device-uapi-socket.c tests/unit/device-uapi-answer.h
+tests_unit_test_device_uapi_socket_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_device_uapi_socket_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_device_watch_SOURCES = tests/unit/test-device-watch.c
-tests_unit_test_device_watch_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_device_watch_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_device_watch_LDADD = $(DEVICE_LIBS) $(CMOCKA_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-uapi tests/fuzz/fuzz-netlink
