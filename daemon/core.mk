@@ -47,3 +47,17 @@ tests_fuzz_fuzz_keyfile_SOURCES = tests/fuzz/fuzz-keyfile.c
 tests_fuzz_fuzz_keyfile_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_keyfile_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_keyfile_LDADD = tests/fuzz/libreplay.a $(BROKERCORE_LIBS)
+
+check_PROGRAMS += tests/unit/fake-worker
+tests_unit_fake_worker_SOURCES = tests/unit/fake-worker.c
+tests_unit_fake_worker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_fake_worker_LDADD = common/libcommon.a $(COMMON_LIBS)
+
+# Timers are over at once when a test says so.
+UNIT_TESTS += tests/unit/test-worker
+tests_unit_test_worker_SOURCES = tests/unit/test-worker.c
+tests_unit_test_worker_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"
+tests_unit_test_worker_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sd_event_add_time_relative,--wrap=calloc,--wrap=sodium_malloc \
+	-Wl,--wrap=pidfd_open
+tests_unit_test_worker_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
