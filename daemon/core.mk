@@ -61,3 +61,11 @@ tests_unit_test_worker_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sd_event_add_time_relative,--wrap=calloc,--wrap=sodium_malloc \
 	-Wl,--wrap=pidfd_open
 tests_unit_test_worker_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+# netlink as the test speaks it; and no timer anywhere on the way of a removal.
+UNIT_TESTS += tests/unit/test-presence
+tests_unit_test_presence_SOURCES = tests/unit/test-presence.c
+tests_unit_test_presence_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_presence_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc,--wrap=socket,--wrap=bind,--wrap=recvmsg \
+	-Wl,--wrap=sd_event_add_time_relative
+tests_unit_test_presence_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)

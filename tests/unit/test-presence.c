@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tokens come and go: the kernel's messages as bytes, and a directory of sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/presence-internal.h"
+#include "daemon/presence-uevent.h"
+#include "daemon/presence.h"
+
+static long fail_after = -1;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	if (fail_after >= 0 && fail_after-- == 0)
+		return NULL;
+	return __real_calloc(n, size);
+}
+
+/* The netlink socket is one end of a socketpair here, and its messages are what the test says. */
+static int netlink_sockets, timers;
+static int kernel_end = -1;
+static struct sockaddr_nl message_from;
+static uid_t message_uid;
+static int message_errno;
+static bool fake_netlink;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol)
+{
+	int pair[2];
+
+	if (domain != AF_NETLINK)
+		return __real_socket(domain, type, protocol);
+	netlink_sockets++;
+	if (!fake_netlink) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+	kernel_end = pair[1];
+	return pair[0];
+}
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+	const struct sockaddr_nl *nl = (const struct sockaddr_nl *)address;
+
+	if (address->sa_family != AF_NETLINK)
+		return __real_bind(fd, address, len);
+	assert_int_equal(nl->nl_groups, 1);
+	return 0;
+}
+
+ssize_t __real_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct ucred credentials = { .pid = 0, .uid = message_uid, .gid = 0 };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	if (message_errno) {
+		errno = message_errno;
+		message_errno = 0;
+		return -1;
+	}
+	n = recv(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len, flags);
+	if (n < 0)
+		return n;
+	memcpy(msg->msg_name, &message_from, sizeof(message_from));
+	msg->msg_namelen = sizeof(message_from);
+	c = CMSG_FIRSTHDR(msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_CREDENTIALS;
+	c->cmsg_len = CMSG_LEN(sizeof(credentials));
+	memcpy(CMSG_DATA(c), &credentials, sizeof(credentials));
+	msg->msg_flags = 0;
+	return n;
+}
+
+int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+	sd_event_time_handler_t callback, void *userdata);
+int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+	sd_event_time_handler_t callback, void *userdata)
+{
+	(void)e;
+	(void)s;
+	(void)clock;
+	(void)usec;
+	(void)accuracy;
+	(void)callback;
+	(void)userdata;
+	timers++;
+	return -ENOSYS;
+}
+
+/* The messages of the kernel. */
+
+static const char removal[] = "remove@/devices/virtual/misc/uhid/0003:1050:0407.0001/hidraw/hidraw7\0"
+			      "ACTION=remove\0"
+			      "DEVPATH=/devices/virtual/misc/uhid/0003:1050:0407.0001/hidraw/hidraw7\0"
+			      "SUBSYSTEM=hidraw\0"
+			      "MAJOR=243\0MINOR=7\0DEVNAME=hidraw7\0SEQNUM=4711";
+#define REMOVAL_DEVPATH "/devices/virtual/misc/uhid/0003:1050:0407.0001/hidraw/hidraw7"
+
+static void test_uevent(void **state)
+{
+	struct uevent u;
+
+	(void)state;
+	assert_int_equal(uevent_parse(&u, removal, sizeof(removal)), 0);
+	assert_int_equal(u.action, UEVENT_REMOVE);
+	assert_string_equal(u.devpath, REMOVAL_DEVPATH);
+	assert_string_equal(u.subsystem, "hidraw");
+	assert_string_equal(u.devname, "hidraw7");
+	assert_true(uevent_is_hidraw_removal(&u));
+}
+
+static void test_uevent_of_others(void **state)
+{
+	static const char added[] = "add@/d/hidraw0\0ACTION=add\0DEVPATH=/d/hidraw0\0SUBSYSTEM=hidraw";
+	static const char changed[] = "change@/d/x\0ACTION=change\0DEVPATH=/d/x\0SUBSYSTEM=block";
+	static const char usb[] = "remove@/d/usb\0ACTION=remove\0DEVPATH=/d/usb\0SUBSYSTEM=usb\0HIDRAW=x";
+	struct uevent u;
+
+	(void)state;
+	assert_int_equal(uevent_parse(&u, added, sizeof(added)), 0);
+	assert_int_equal(u.action, UEVENT_ADD);
+	assert_null(u.devname);
+	assert_false(uevent_is_hidraw_removal(&u));
+	assert_int_equal(uevent_parse(&u, changed, sizeof(changed)), 0);
+	assert_int_equal(u.action, UEVENT_OTHER);
+	assert_int_equal(uevent_parse(&u, usb, sizeof(usb)), 0);
+	assert_false(uevent_is_hidraw_removal(&u));
+}
+
+static void test_uevent_refuses(void **state)
+{
+#define MESSAGE(text) { text, sizeof(text) }
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} bad[] = {
+		MESSAGE("libudev\0\xfe\xed\xca\xfe"),
+		MESSAGE(""),
+		MESSAGE("remove"),
+		MESSAGE("remove@/d"),
+		MESSAGE("remove@d\0ACTION=remove\0DEVPATH=d\0SUBSYSTEM=hidraw"),
+		MESSAGE("remove@/d\0ACTION=add\0DEVPATH=/d\0SUBSYSTEM=hidraw"),
+		MESSAGE("remov@/d\0ACTION=remove\0DEVPATH=/d\0SUBSYSTEM=hidraw"),
+		MESSAGE("remove@/d\0ACTION=remove\0DEVPATH=/e\0SUBSYSTEM=hidraw"),
+		MESSAGE("remove@/d\0ACTION=remove\0DEVPATH=/d\0SUBSYSTEM=hidraw\0DEVPATH=/d"),
+		MESSAGE("remove@/d\0ACTION=remove\0SUBSYSTEM=hidraw"),
+		MESSAGE("remove@/d\0ACTION=remove\0DEVPATH=/d"),
+		MESSAGE("remove@/d\0DEVPATH=/d\0SUBSYSTEM=hidraw"),
+		{ "remove@/d\0ACTION=remove\0DEVPATH=/d\0SUBSYSTEM=hidraw", sizeof("remove@/d\0ACTION=remove\0DEVPATH=/d\0SUBSYSTEM=hidraw") - 1 },
+		{ removal, 0 },
+	};
+	struct uevent u;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (uevent_parse(&u, bad[i].bytes, bad[i].len) != -EBADMSG)
+			fail_msg("message %zu was taken", i);
+}
+
+/* Every truncation, with and without a final NUL, in memory of exactly its size. */
+static void test_uevent_truncated(void **state)
+{
+	struct uevent u;
+
+	(void)state;
+	for (size_t len = 1; len < sizeof(removal); len++) {
+		char *copy = malloc(len);
+
+		memcpy(copy, removal, len);
+		(void)uevent_parse(&u, copy, len);
+		copy[len - 1] = '\0';
+		(void)uevent_parse(&u, copy, len);
+		free(copy);
+	}
+}
+
+struct fixture {
+	sd_event *event;
+	struct presence *p;
+	char dir[64];
+	unsigned int n_added, n_removed;
+	struct token_node added;
+	char removed[64];
+};
+
+static void on_added(void *userdata, const struct token_node *node)
+{
+	struct fixture *f = userdata;
+
+	f->n_added++;
+	f->added = *node;
+}
+
+static void on_removed(void *userdata, const char *id)
+{
+	struct fixture *f = userdata;
+
+	f->n_removed++;
+	snprintf(f->removed, sizeof(f->removed), "%s", id);
+}
+
+static const struct presence_callbacks callbacks = { .added = on_added, .removed = on_removed };
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	netlink_sockets = timers = 0;
+	fake_netlink = false;
+	memset(&message_from, 0, sizeof(message_from));
+	message_from.nl_family = AF_NETLINK;
+	message_uid = 0;
+	strcpy(f->dir, "/tmp/wgfido-presence-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(sd_event_new(&f->event), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	presence_free(f->p);
+	sd_event_unref(f->event);
+	if (kernel_end >= 0)
+		close(kernel_end);
+	kernel_end = -1;
+	snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(timers, 0);
+	free(f);
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	assert_int_equal(presence_new(&f->p, f->event, false, f->dir, &callbacks, f), 0);
+	assert_int_equal(presence_sources(f->p), PRESENCE_SOFT);
+	assert_int_equal(f->n_added, 0); /* not before the loop turns */
+}
+
+/* Until nothing is left to do: what is to be seen has happened already. */
+static void turn(struct fixture *f)
+{
+	int r;
+
+	while ((r = sd_event_run(f->event, 0)) > 0)
+		;
+	assert_int_equal(r, 0);
+}
+
+/* A token: under a temporary name first, renamed when it accepts. */
+static int plug_as(const struct fixture *f, const char *temp, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char path[128];
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", f->dir, temp);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	if (strcmp(temp, name) != 0)
+		assert_int_equal(rename(address.sun_path, path), 0);
+	return fd;
+}
+
+static int plug(const struct fixture *f, const char *name)
+{
+	return plug_as(f, ".temp", name);
+}
+
+static void unlink_name(const struct fixture *f, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void touch(const struct fixture *f, const char *name)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fclose(file);
+}
+
+static void test_there_already(void **state)
+{
+	struct fixture *f = *state;
+	int fd = plug(f, "blue");
+	char path[128];
+
+	start(f);
+	turn(f);
+	assert_int_equal(f->n_added, 1);
+	assert_string_equal(f->added.id, "soft-blue");
+	assert_string_equal(f->added.name, "blue");
+	assert_int_equal(f->added.kind, TOKEN_SOFT);
+	snprintf(path, sizeof(path), "%s/blue", f->dir);
+	assert_string_equal(f->added.path, path);
+	assert_int_equal(netlink_sockets, 0);
+	close(fd);
+}
+
+static void test_plugged_and_unlinked(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	start(f);
+	turn(f);
+	fd = plug(f, "blue");
+	turn(f);
+	assert_int_equal(f->n_added, 1);
+	/* The socket's name goes; whoever listens may live on. */
+	unlink_name(f, "blue");
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	assert_string_equal(f->removed, "soft-blue");
+	close(fd);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+
+	fd = plug(f, "blue");
+	turn(f);
+	assert_int_equal(f->n_added, 2);
+	close(fd);
+}
+
+static void test_dies_without_unlinking(void **state)
+{
+	struct fixture *f = *state;
+	int fd = plug(f, "blue");
+
+	start(f);
+	turn(f);
+	close(fd); /* the listener, and with it our connection that waits in its queue */
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	/* What is left of it does not count as a token. */
+	presence_free(f->p);
+	f->p = NULL;
+	f->n_added = 0;
+	start(f);
+	turn(f);
+	assert_int_equal(f->n_added, 0);
+	/* Until another takes its place. */
+	fd = plug(f, "blue");
+	turn(f);
+	assert_int_equal(f->n_added, 1);
+	close(fd);
+}
+
+static void test_connection_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	int listener = plug(f, "blue"), fd;
+
+	start(f);
+	turn(f);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	close(listener);
+}
+
+static void test_reports_are_thrown_away(void **state)
+{
+	struct fixture *f = *state;
+	int listener = plug(f, "blue"), fd;
+	char report[64] = { 1 };
+
+	start(f);
+	turn(f);
+	fd = accept(listener, NULL, NULL);
+	for (int i = 0; i < 10000; i++) {
+		assert_int_equal(send(fd, report, sizeof(report), MSG_DONTWAIT), sizeof(report));
+		if (i % 50 == 49)
+			turn(f);
+	}
+	assert_int_equal(f->n_removed, 0);
+	/* The last report and the end at once. */
+	assert_int_equal(send(fd, report, sizeof(report), MSG_DONTWAIT), sizeof(report));
+	close(fd);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	close(listener);
+}
+
+static void test_names_passed_over(void **state)
+{
+	static const char *const names[] = { ".hidden", "blue.ctl" };
+	struct fixture *f = *state;
+	int fds[4];
+	char path[128];
+
+	touch(f, "file");
+	snprintf(path, sizeof(path), "%s/folder", f->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/link", f->dir);
+	assert_int_equal(symlink("elsewhere", path), 0);
+	for (int i = 0; i < 2; i++)
+		fds[i] = plug(f, names[i]);
+	start(f);
+	turn(f);
+	assert_int_equal(f->n_added, 0);
+	for (int i = 0; i < 2; i++) {
+		unlink_name(f, names[i]);
+		fds[2 + i] = plug(f, names[i]);
+	}
+	touch(f, "another");
+	turn(f);
+	assert_int_equal(f->n_added, 0);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+
+static void test_replaced_by_rename(void **state)
+{
+	struct fixture *f = *state;
+	int first = plug(f, "blue"), second;
+
+	start(f);
+	turn(f);
+	second = plug(f, "blue");
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	assert_int_equal(f->n_added, 2);
+	/* The first dies now: it is of no concern any more. */
+	close(first);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	close(second);
+	turn(f);
+	assert_int_equal(f->n_removed, 2);
+}
+
+static void test_renamed_away(void **state)
+{
+	struct fixture *f = *state;
+	int fd = plug(f, "blue");
+	char from[128], to[128];
+
+	start(f);
+	turn(f);
+	snprintf(from, sizeof(from), "%s/blue", f->dir);
+	snprintf(to, sizeof(to), "%s/green", f->dir);
+	assert_int_equal(rename(from, to), 0);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	assert_string_equal(f->removed, "soft-blue");
+	assert_int_equal(f->n_added, 2);
+	assert_string_equal(f->added.id, "soft-green");
+	close(fd);
+}
+
+static void test_directory_goes(void **state)
+{
+	struct fixture *f = *state;
+	int fd = plug(f, "blue");
+	char away[80];
+
+	start(f);
+	turn(f);
+	snprintf(away, sizeof(away), "%s-away", f->dir);
+	assert_int_equal(rename(f->dir, away), 0);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	assert_int_equal(rename(away, f->dir), 0);
+	close(fd);
+}
+
+static void test_several(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+	int fds[10];
+
+	start(f);
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "t%d", i);
+		fds[i] = plug(f, name);
+	}
+	turn(f);
+	assert_int_equal(f->n_added, 10); /* scan and inotify told of each */
+	close(fds[4]);
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	assert_string_equal(f->removed, "soft-t4");
+	for (int i = 0; i < 10; i++)
+		if (i != 4)
+			close(fds[i]);
+	turn(f);
+	assert_int_equal(f->n_removed, 10);
+}
+
+static void test_odd_names(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	int fd, fd2;
+
+	start(f);
+	turn(f);
+	snprintf(path, sizeof(path), "%s", "a\x1b[31m\nb");
+	fd = plug(f, path);
+	turn(f);
+	assert_string_equal(f->added.id, "soft-a?[31m?b");
+	/* The same when printed, but another token: the ids differ. */
+	fd2 = plug(f, "a?[31m?b");
+	turn(f);
+	assert_string_equal(f->added.id, "soft-a?[31m?b~2");
+	close(fd2);
+	turn(f);
+	assert_string_equal(f->removed, "soft-a?[31m?b~2");
+	close(fd);
+}
+
+static void test_no_such_directory(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(presence_new(&f->p, f->event, false, "/nonexistent/wgfido", &callbacks, f), -ENOENT);
+	assert_null(f->p);
+	assert_int_equal(presence_new(&f->p, f->event, false, NULL, &callbacks, f), 0);
+	turn(f);
+	assert_int_equal(presence_sources(f->p), 0);
+}
+
+static void test_without_netlink(void **state)
+{
+	struct fixture *f = *state;
+
+	/* A container: the kernel's uevents cannot be had, the rest works. */
+	assert_int_equal(presence_new(&f->p, f->event, true, f->dir, &callbacks, f), 0);
+	assert_true(netlink_sockets > 0);
+	assert_true((presence_sources(f->p) & PRESENCE_KERNEL) == 0);
+	assert_true((presence_sources(f->p) & PRESENCE_SOFT) != 0);
+}
+
+static void say(const char *bytes, size_t len)
+{
+	assert_int_equal(send(kernel_end, bytes, len, 0), len);
+}
+
+static unsigned int n_overruns;
+
+static void on_overrun(struct presence *p)
+{
+	assert_non_null(p);
+	n_overruns++;
+}
+
+/* The kernel's word alone, without udevd. */
+static void test_kernel_removal(void **state)
+{
+	struct fixture *f = *state;
+	struct presence_kernel *k = NULL;
+	struct presence_entry *e;
+
+	assert_int_equal(presence_new(&f->p, f->event, false, NULL, &callbacks, f), 0);
+	fake_netlink = true;
+	n_overruns = 0;
+	assert_int_equal(presence_kernel_new(&k, f->p, on_overrun), 0);
+	e = presence_entry_new(f->p, TOKEN_HIDRAW);
+	strcpy(e->node.id, "hidraw-usb-1");
+	strcpy(e->node.path, "/dev/hidraw7");
+	e->syspath = strdup(REMOVAL_DEVPATH);
+	presence_add(f->p, e);
+	assert_int_equal(f->n_added, 1);
+
+	/* Not from the kernel: a process with a port, or a uid that is not root's. */
+	message_from.nl_pid = 4242;
+	say(removal, sizeof(removal));
+	turn(f);
+	assert_int_equal(f->n_removed, 0);
+	message_from.nl_pid = 0;
+	message_uid = 1000;
+	say(removal, sizeof(removal));
+	turn(f);
+	assert_int_equal(f->n_removed, 0);
+	message_uid = 0;
+	/* Nonsense, and another device. */
+	say("remove@", 7);
+	say("remove@/d\0ACTION=remove\0DEVPATH=/d\0SUBSYSTEM=hidraw", sizeof("remove@/d\0ACTION=remove\0DEVPATH=/d\0SUBSYSTEM=hidraw"));
+	turn(f);
+	assert_int_equal(f->n_removed, 0);
+
+	message_errno = ENOBUFS;
+	say("x", 1);
+	turn(f);
+	assert_int_equal(n_overruns, 1);
+
+	say(removal, sizeof(removal));
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	assert_string_equal(f->removed, "hidraw-usb-1");
+	say(removal, sizeof(removal));
+	turn(f);
+	assert_int_equal(f->n_removed, 1);
+	presence_kernel_free(k);
+}
+
+static void test_memory_runs_out(void **state)
+{
+	struct fixture *f = *state;
+	int fd = plug(f, "blue"), r = -ENOMEM;
+
+	for (long n = 0; r != 0; n++) {
+		fail_after = n;
+		r = presence_new(&f->p, f->event, false, f->dir, &callbacks, f);
+		fail_after = -1;
+		assert_true(r == 0 || (r == -ENOMEM && !f->p));
+	}
+	/* A token that cannot be kept is not there; the next look finds it. */
+	fail_after = 0;
+	turn(f);
+	fail_after = -1;
+	close(fd);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_uevent),
+		cmocka_unit_test(test_uevent_of_others),
+		cmocka_unit_test(test_uevent_refuses),
+		cmocka_unit_test(test_uevent_truncated),
+		TEST(test_there_already),
+		TEST(test_plugged_and_unlinked),
+		TEST(test_dies_without_unlinking),
+		TEST(test_connection_is_closed),
+		TEST(test_reports_are_thrown_away),
+		TEST(test_names_passed_over),
+		TEST(test_replaced_by_rename),
+		TEST(test_renamed_away),
+		TEST(test_directory_goes),
+		TEST(test_several),
+		TEST(test_odd_names),
+		TEST(test_no_such_directory),
+		TEST(test_without_netlink),
+		TEST(test_kernel_removal),
+		TEST(test_memory_runs_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
