@@ -2,7 +2,10 @@
 /*
  * Userspace WireGuards, over RUNDIR/IFACE.sock. PSKs and private keys go to whoever listens there, so it must be root or our
  * own uid that does: the directory is not writable for everyone, the socket's owner and the listening process (SO_PEERCRED)
- * are root or we. Anything else is -EPERM, and nothing was said to it. One connection an operation: not all implementations
+ * are root or we. Anything else is -EPERM, and nothing was said to it.
+ *
+ * wireguard-go makes its socket for root alone: -EACCES until somebody gives the agent's user the right to write to it (as
+ * "setfacl -m u:wgfido-net:rw /run/wireguard/wg0.sock" in an ExecStartPost or PostUp does; the watch sees that). One connection an operation: not all implementations
  * take a second one on the same.
  */
 #include <errno.h>

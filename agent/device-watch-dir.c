@@ -18,7 +18,9 @@
 #define RETRY_MAX 200
 #define PENDING_MAX 64
 
-#define DIR_EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+/* IN_ATTRIB: a socket that was root's alone may be ours to use after a chmod or setfacl. */
+#define DIR_EVENTS                                                                                                     \
+	(IN_ATTRIB | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct pending {
 	char ifname[IF_NAMESIZE];
@@ -205,7 +207,7 @@ static int dir_event(struct device_watch_dir *d, const struct inotify_event *e)
 	}
 	if (e->len == 0 || !socket_name(ifname, e->name))
 		return 0;
-	if (e->mask & (IN_CREATE | IN_MOVED_TO))
+	if (e->mask & (IN_CREATE | IN_MOVED_TO | IN_ATTRIB))
 		return socket_appeared(d, ifname);
 	pending_remove(d, ifname);
 	d->event(d->userdata, ifname, false);

@@ -34,7 +34,8 @@
 #	wg_keys NAME		new key pair in $NET_TMP/NAME.key and $NET_TMP/NAME.pub (prints the public key)
 #	wg_psk NAME		new preshared key in the file $NET_TMP/NAME
 #	wg_handshake NS IFACE PUBKEY	prints unix time of the last handshake, 0 if never
-#	wg_pings NS ADDR [SECONDS]	true when a ping to ADDR is answered within SECONDS (5), pinging every 200 ms
+#	wg_pings NS ADDR [SECONDS]	true when a ping to ADDR is answered within SECONDS (12: an initiation that found nobody is
+#				repeated only after 5 s), pinging every 200 ms
 #
 # Checks
 #	wait_for SECONDS CMD...	polls CMD (about every 50 ms) until it is true; false after SECONDS (may be a fraction)
@@ -351,7 +352,7 @@ wg_handshake()
 
 wg_pings()
 {
-	local seconds=${3:-5}
+	local seconds=${3:-12}
 
 	# -w counts from the start, -c 1 ends with the first answer.
 	net_in "$1" ping -q -n -i 0.2 -c 1 -w "$seconds" "$2" >/dev/null 2>&1
