@@ -252,6 +252,7 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
 static int call_once(struct pending *w)
 {
 	sd_bus_message *m = NULL;
+	sd_event_source *tick = NULL;
 	sd_bus_slot *slot = NULL;
 	sigset_t mask, old;
 	int r;
@@ -272,7 +273,10 @@ static int call_once(struct pending *w)
 	if (r >= 0)
 		r = sd_event_add_signal(w->event, NULL, SIGHUP, on_interrupt, w);
 	if (r >= 0 && w->live)
-		r = sd_event_add_time_relative(w->event, NULL, CLOCK_BOOTTIME, US_PER_SEC, US_PER_MS, on_second, w);
+		r = sd_event_add_time_relative(w->event, &tick, CLOCK_BOOTTIME, US_PER_SEC, US_PER_MS, on_second, w);
+	/* Time sources are one-shot by default. */
+	if (r >= 0 && tick)
+		r = sd_event_source_set_enabled(tick, SD_EVENT_ON);
 	if (r >= 0)
 		r = proxy_watch(w->proxy, on_change, w);
 	if (r >= 0)
@@ -290,6 +294,7 @@ static int call_once(struct pending *w)
 	w->proxy->changed = NULL;
 	sd_bus_slot_unref(slot);
 	sd_bus_message_unref(m);
+	sd_event_source_unref(tick);
 	sd_bus_detach_event(w->proxy->bus);
 	w->event = sd_event_unref(w->event);
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* status: the tunnels, once or at each change. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <systemd/sd-event.h>
 
 #include "client/dirs.h"
 #include "client/say.h"
 #include "client/status.h"
 #include "client/term.h"
 #include "client/verb.h"
+#include "client/watch.h"
 
 struct show {
 	struct proxy *proxy;
-	sd_event *event;
 	bool json;
 	bool live;  /* redraw in place, with a clock that runs */
 	bool watch;
-	bool done;
 	bool missing; /* the broker does not run where it should */
-	bool dirty; /* something changed since it was shown */
 	char *last; /* JSON: a line is printed only when it differs */
 };
 
@@ -49,14 +44,14 @@ static bool is_gateway(const struct status *s)
 	return *s->agents;
 }
 
-static int show(struct show *w)
+static int show(void *userdata)
 {
+	struct show *w = userdata;
 	struct status s;
 	int r = status_read(&s, w->proxy, dirs_agent_run());
 
 	if (r < 0)
 		return r;
-	w->dirty = false;
 	w->missing = !w->proxy->running && !is_gateway(&s);
 	if (w->json) {
 		r = show_json(w, &s);
@@ -73,78 +68,6 @@ static int show(struct show *w)
 	}
 	fflush(stdout);
 	status_clear(&s);
-	return r;
-}
-
-static void mark_dirty(struct show *w)
-{
-	w->dirty = true;
-}
-
-static void on_change(struct proxy *p, void *userdata)
-{
-	(void)p;
-	mark_dirty(userdata);
-}
-
-static int on_file(sd_event_source *source, const struct inotify_event *event, void *userdata)
-{
-	(void)source;
-	/* The agent writes aside and renames: only whole files count. */
-	if (event->len && strstr(event->name, ".json"))
-		mark_dirty(userdata);
-	return 0;
-}
-
-static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	mark_dirty(userdata);
-	return sd_event_source_set_time(source, usec + US_PER_SEC);
-}
-
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
-{
-	struct show *w = userdata;
-
-	(void)source;
-	(void)info;
-	w->done = true;
-	return 0;
-}
-
-static int watch(struct show *w)
-{
-	sigset_t mask;
-	int r;
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	r = sd_event_new(&w->event);
-	if (r >= 0 && w->proxy->bus)
-		r = sd_bus_attach_event(w->proxy->bus, w->event, SD_EVENT_PRIORITY_NORMAL);
-	if (r >= 0 && w->proxy->bus)
-		r = proxy_watch(w->proxy, on_change, w);
-	if (r >= 0)
-		r = sd_event_add_signal(w->event, NULL, SIGINT, on_signal, w);
-	if (r >= 0)
-		r = sd_event_add_signal(w->event, NULL, SIGTERM, on_signal, w);
-	if (r >= 0)
-		sd_event_add_inotify(w->event, NULL, dirs_agent_run(), IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE, on_file, w);
-	if (r >= 0 && w->live)
-		r = sd_event_add_time_relative(w->event, NULL, CLOCK_BOOTTIME, US_PER_SEC, US_PER_MS, on_second, w);
-	if (r >= 0)
-		r = show(w);
-	/* Several signals tell of one change: it is shown once, when nothing else is there to be read. */
-	while (r >= 0 && !w->done) {
-		r = sd_event_run(w->event, w->dirty ? 0 : UINT64_MAX);
-		if (r == 0 && w->dirty)
-			r = show(w);
-	}
-	if (w->proxy->bus)
-		sd_bus_detach_event(w->proxy->bus);
-	w->event = sd_event_unref(w->event);
 	return r;
 }
 
@@ -182,7 +105,7 @@ static int status_main(const struct verb *verb, int argc, char **argv)
 		return say_errno(r, "There is no memory");
 	w.proxy = p;
 	w.live = !w.json && term_is_live(stdout);
-	r = w.watch ? watch(&w) : show(&w);
+	r = w.watch ? watch_run(p, w.live, show, &w) : show(&w);
 	free(w.last);
 	if (r < 0)
 		return say_errno(r, "The status cannot be shown");

@@ -4,10 +4,12 @@ client_libclient_a_SOURCES = \
 	client/agent-status.c client/agent-status.h \
 	client/call.c client/call.h \
 	client/cmd-approve.c \
+	client/cmd-doctor.c \
 	client/cmd-enroll.c \
 	client/cmd-gateway.c \
 	client/cmd-keyslot.c \
 	client/cmd-lock.c \
+	client/cmd-monitor.c \
 	client/cmd-protect.c \
 	client/cmd-pubkey.c \
 	client/cmd-rekey.c \
@@ -16,6 +18,8 @@ client_libclient_a_SOURCES = \
 	client/cmd-tokens.c \
 	client/cmd-unprotect.c \
 	client/dirs.c client/dirs.h \
+	client/doctor.h \
+	client/doctor-checks.c \
 	client/keyslot.c client/keyslot.h \
 	client/objects.c client/objects.h \
 	client/proxy.c client/proxy.h \
@@ -29,6 +33,7 @@ client_libclient_a_SOURCES = \
 	client/text.c client/text.h \
 	client/verb.c client/verb.h \
 	client/tunnelconf.c client/tunnelconf.h \
+	client/watch.c client/watch.h \
 	client/wgconf.c client/wgconf.h \
 	client/wgfile.c client/wgfile.h \
 	client/wgshow.c client/wgshow.h

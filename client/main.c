@@ -22,6 +22,8 @@ static const struct verb *const verbs[] = {
 	&verb_rekey,
 	&verb_keyslot,
 	&verb_tokens,
+	&verb_monitor,
+	&verb_doctor,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -21,33 +21,32 @@ static void warn_print(void *userdata, const char *text)
 	fprintf(p->f, "  %s! %s%s\n", term_colour(p->f, TERM_YELLOW), text, term_colour(p->f, TERM_PLAIN));
 }
 
-static void state_print(const struct printer *p, const struct proxy_tunnel *t)
+void status_print_state(const struct status *s, FILE *f, const struct proxy_tunnel *t)
 {
-	const char *plain = term_colour(p->f, TERM_PLAIN);
+	const char *plain = term_colour(f, TERM_PLAIN);
 	char until[96];
 
 	if (!strcmp(t->state, "approved")) {
-		fprintf(p->f, "%sapproved%s until %s\n", term_colour(p->f, TERM_GREEN), plain,
-			text_until(until, sizeof(until), t->approved_until, p->s->now));
+		fprintf(f, "%sapproved%s until %s", term_colour(f, TERM_GREEN), plain,
+			text_until(until, sizeof(until), t->approved_until, s->now));
 		return;
 	}
 	if (!strcmp(t->state, "waiting"))
-		fputs("locked, waiting for a security key to be plugged in", p->f);
+		fputs("locked, waiting for a security key to be plugged in", f);
 	else if (!strcmp(t->state, "touch-needed"))
-		fprintf(p->f, "%swaiting for a touch%s of %s", term_colour(p->f, TERM_BOLD), plain,
+		fprintf(f, "%swaiting for a touch%s of %s", term_colour(f, TERM_BOLD), plain,
 			*t->prompt_token ? t->prompt_token : "the security key");
 	else if (!strcmp(t->state, "unenrolled"))
-		fprintf(p->f, "no security key yet: `wgfido %s %s` adds one",
+		fprintf(f, "no security key yet: `wgfido %s %s` adds one",
 			strcmp(t->mode, "identity") ? "enroll" : "protect", t->interface);
 	else if (!strcmp(t->state, "misconfigured"))
-		fprintf(p->f, "%smisconfigured%s", term_colour(p->f, TERM_RED), plain);
+		fprintf(f, "%smisconfigured%s", term_colour(f, TERM_RED), plain);
 	else
-		fputs(t->state, p->f);
+		fputs(t->state, f);
 	if (!strcmp(t->state, "locked") && *t->end_reason)
-		fprintf(p->f, ", since %s", text_end_reason(t->end_reason));
+		fprintf(f, ", since %s", text_end_reason(t->end_reason));
 	if (*t->prompt && *t->prompt_requester)
-		fprintf(p->f, ", asked for by %s", t->prompt_requester);
-	fputc('\n', p->f);
+		fprintf(f, ", asked for by %s", t->prompt_requester);
 }
 
 static void handshake_print(const struct printer *p, const struct agent_peer *a)
@@ -121,7 +120,8 @@ static void tunnel_print(struct printer *p, const struct proxy_tunnel *t)
 
 	fprintf(p->f, "%s%s%s: ", term_colour(p->f, TERM_BOLD), text_tunnel(name, sizeof(name), t),
 		term_colour(p->f, TERM_PLAIN));
-	state_print(p, t);
+	status_print_state(p->s, p->f, t);
+	fputc('\n', p->f);
 	if (*t->mode)
 		fprintf(p->f, "  mode   %s, %s\n", t->mode, !strcmp(t->held, "none") ? "not enrolled" : t->held);
 	if (*t->guarantee)

@@ -26,5 +26,7 @@ bool status_is_foreign(const struct status *s, const struct agent_status *a);
 void status_warn(const struct status *s, const struct proxy_tunnel *t, const struct agent_status *a,
 	void (*warn)(void *userdata, const char *text), void *userdata);
 
+/* "approved until 17:05 (8 h left)", "locked, since ...": no newline. */
+void status_print_state(const struct status *s, FILE *f, const struct proxy_tunnel *t);
 void status_print(const struct status *s, FILE *f);
 json_t *status_json(const struct status *s); /* NULL: no memory */

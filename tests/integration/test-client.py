@@ -371,6 +371,71 @@ class Status(ClientCase):
         self.assertEqual(p.returncode, 0)
 
 
+    def test_monitor(self):
+        self.with_tunnel()
+        self.agent(state="closed", peers=[])
+        p = subprocess.Popen([WGFIDO, "monitor"], env=self.env, stdout=subprocess.PIPE, text=True)
+
+        def line():
+            return p.stdout.readline().split("  ", 1)[1]
+
+        first = [line() for _ in range(4)]
+        self.assertEqual(first[:2], ["broker: runs\n", "YubiKey 5 (path-1): plugged in\n"])
+        self.assertEqual(first[2:], ["office (wg0): locked\n", "wg0 in WireGuard: closed\n"])
+        self.wgfido("approve", "wg0")
+        self.assertRegex(line(), r"office \(wg0\): approved until .*\n")
+        self.agent(state="open", peers=[])
+        self.assertEqual(line(), "wg0 in WireGuard: open\n")
+        self.wg0.set(State="locked", EndReason="token-removed")
+        self.assertEqual(line(), "office (wg0): locked, since the security key was pulled out\n")
+        self.broker.close()
+        self.assertEqual(line(), "broker: does not run\n")
+        self.assertEqual({line(), line()}, {"office (wg0): gone\n", "YubiKey 5 (path-1): gone\n"})
+        p.send_signal(signal.SIGTERM)
+        p.communicate()
+        self.assertEqual(p.returncode, 0)
+
+    def doctor(self, *findings):
+        out = self.wgfido("doctor", status=1)
+        for words in findings:
+            self.assertIn(words, out)
+        return [line for line in out.splitlines() if line.startswith("wrong") and "clock" not in line]
+
+    def test_doctor(self):
+        import dbus
+
+        slots = dbus.Array([(dbus.UInt32(n), "hmac-secret", "", "", dbus.UInt64(0)) for n in (1, 2)], signature="(ussst)")
+        self.with_tunnel(KeySlots=slots)
+        self.broker.manager.properties["Version"] = self.wgfido("--version").split()[1]
+        self.agent(state="closed")
+        self.write("etc/wg0.conf", "[Interface]\nMode = psk\nPublicKey = %s\n[Peer]\nPublicKey = %s\n" % (KEY["C"], KEY["A"]))
+        out = self.wgfido("doctor", status=None)
+        self.assertEqual([line for line in out.splitlines() if line.startswith("wrong") and "clock" not in line], [])
+
+        self.write("wireguard/wg0.conf", "[Interface]\nSaveConfig = true\nPrivateKey = %s\n[Peer]\nPublicKey = %s\n"
+                   "PresharedKey = %s\n" % (KEY["D"], KEY["A"], "A" * 43 + "="))
+        os.chmod(self.where("wireguard/wg0.conf"), 0o644)
+        found = self.doctor("-> remove line 2 of", "-> chmod o= ", "PublicKey is not the one", "PresharedKey = $(wg genpsk)")
+        self.assertEqual(len(found), 4)
+        os.unlink(self.where("wireguard/wg0.conf"))
+
+        self.write("etc/wg1.conf", "[Interface]\nMode = psk\nColour = red\n")
+        self.wg0.properties.update(Held="none", State="unenrolled")
+        os.unlink(self.where("run/wg0.json"))
+        found = self.doctor("wg1.conf:3: ", "-> wgfido enroll wg0", "-> systemctl restart wgfido-rotate")
+        self.assertEqual(len(found), 3)
+        self.broker.close()
+        self.doctor("-> systemctl start wgfidod")
+
+    def test_doctor_at_gateway(self):
+        self.agent(role="gateway")
+        self.write("etc/wg0.conf", "[Interface]\nMode = psk\nPublicKey = %s\n[Peer]\nPublicKey = %s\nTokenPublicKey = %s\n"
+                   % (KEY["C"], KEY["A"], KEY["T"]))
+        self.write("wireguard/wg0.conf", "[Interface]\nPrivateKey = nonsense\n[Peer]\nPublicKey = %s\n" % KEY["A"])
+        os.chmod(self.where("wireguard/wg0.conf"), 0o600)
+        self.assertEqual(len(self.doctor("a gateway needs none", "has no PresharedKey")), 1)
+
+
 PATIENCE_SECONDS = 60
 
 if __name__ == "__main__":

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timex.h>
+
+#include "client/dirs.h"
+#include "client/doctor.h"
+#include "client/keyslot.h"
+#include "client/wgconf.h"
+#include "common/config.h"
+#include "common/file.h"
+#include "common/schedule.h"
+
+/* No broker, and every interface the agent guards is a gateway's: then none is wanted. */
+static bool is_gateway(const struct doctor *d)
+{
+	for (struct agent_status **a = d->status->agents; *a; a++)
+		if (strcmp((*a)->role, "gateway"))
+			return false;
+	return *d->status->agents && !d->status->proxy->running;
+}
+
+void doctor_check_broker(struct doctor *d)
+{
+	const struct proxy *p = d->status->proxy;
+
+	if (p->running && strcmp(p->version, PACKAGE_VERSION))
+		doctor_wrong(d, "systemctl restart wgfidod", "The broker is of version %s, this is %s", p->version,
+			PACKAGE_VERSION);
+	else if (p->running)
+		doctor_ok(d, "The broker runs, version %s", p->version);
+	else if (is_gateway(d))
+		doctor_ok(d, "No broker runs, and a gateway needs none");
+	else if (!p->bus)
+		doctor_wrong(d, "systemctl start dbus", "The system bus cannot be reached");
+	else
+		doctor_wrong(d, "systemctl start wgfidod", "The broker is not running");
+}
+
+static bool has(char **list, const char *what)
+{
+	for (char **s = list; s && *s; s++)
+		if (!strcmp(*s, what))
+			return true;
+	return false;
+}
+
+void doctor_check_tokens(struct doctor *d)
+{
+	const struct proxy *p = d->status->proxy;
+
+	for (size_t i = 0; i < p->n_tokens; i++) {
+		const struct proxy_token *t = &p->tokens[i];
+
+		if (!t->capabilities || !*t->capabilities)
+			doctor_note(d, "%s was not asked yet what it can do", t->name);
+		else if (!has(t->capabilities, "hmac-secret"))
+			doctor_wrong(d, "use another security key", "%s lacks hmac-secret and cannot open tunnels", t->name);
+		else if (!strcmp(t->pin_state, "blocked"))
+			doctor_wrong(d, "plug it out and in; if that does not help, use a backup key and reset this one",
+				"The PIN of %s is blocked", t->name);
+		else
+			doctor_ok(d, "%s can open tunnels", t->name);
+	}
+	if (p->running && !p->n_tokens)
+		doctor_note(d, "No security key is plugged in; plug one in to have it checked");
+}
+
+void doctor_check_clock(struct doctor *d)
+{
+	struct timex t = {};
+
+	/* Slots are found by the time: 50 s off cost nothing, more makes the gateway hunt. */
+	if (adjtimex(&t) < 0)
+		doctor_note(d, "Whether the clock is synchronised cannot be told here");
+	else if (t.status & STA_UNSYNC)
+		doctor_wrong(d, "timedatectl set-ntp true", "The clock is not synchronised, which Mode = psk needs");
+	else
+		doctor_ok(d, "The clock is synchronised");
+}
+
+static void check_key(struct doctor *d, const struct proxy_tunnel *t)
+{
+	const char *verb = !strcmp(t->mode, "identity") ? "protect" : "enroll";
+	char mend[128];
+
+	if (!strcmp(t->held, "damaged")) {
+		snprintf(mend, sizeof(mend), "restore " WGFIDO_STATEDIR "/keys from a backup, or wgfido %s %s anew", verb,
+			t->interface);
+		doctor_wrong(d, mend, "%s: the key file is damaged: %s", t->interface, t->problem);
+	} else if (!strcmp(t->held, "none")) {
+		snprintf(mend, sizeof(mend), "wgfido %s %s", verb, t->interface);
+		doctor_wrong(d, mend, "%s has no key yet", t->interface);
+	} else if (t->keyslots.n == 1) {
+		/* No finding: --no-recovery was somebody's choice. */
+		doctor_note(d, "%s has a single keyslot, and losing it loses the key: `wgfido keyslot add %s` makes another",
+			t->interface, t->interface);
+	} else {
+		doctor_ok(d, "%s has a key that %zu keyslots open", t->interface, t->keyslots.n);
+	}
+}
+
+static void warn_wrong(void *userdata, const char *text)
+{
+	doctor_wrong(userdata, "journalctl -u wgfido-rotate tells more", "%s", text);
+}
+
+static void check_agent(struct doctor *d, const struct proxy_tunnel *t, const char *ifname)
+{
+	const struct agent_status *a = status_find_agent(d->status, ifname);
+	unsigned int before = d->n_wrong;
+
+	if (!a) {
+		doctor_wrong(d, "systemctl restart wgfido-rotate", "%s is not guarded: nothing opens or closes it", ifname);
+		return;
+	}
+	status_warn(d->status, t && !*t->problem ? t : NULL, a, warn_wrong, d);
+	if (before == d->n_wrong)
+		doctor_ok(d, "%s is guarded: %s", ifname,
+			!strcmp(a->state, "absent") ? "the interface does not exist at the moment" : a->state);
+}
+
+static void check_preshared_files(struct doctor *d, const struct config *c)
+{
+	char mend[512];
+
+	for (size_t i = 0; i < c->n_peers; i++) {
+		_cleanup_secret_ struct secret *psk = NULL;
+		const char *path = c->peers[i].preshared_key_file;
+		int r = path ? config_load_preshared_key(&psk, path) : 0;
+
+		if (r == -EPERM) {
+			snprintf(mend, sizeof(mend), "chmod go= %s", path);
+			doctor_wrong(d, mend, "%s: others may read %s", c->ifname, path);
+		} else if (r == -EACCES) {
+			doctor_note(d, "%s: %s was not checked; run this as root", c->ifname, path);
+		} else if (r < 0) {
+			snprintf(mend, sizeof(mend), "wg genpsk >%s", path);
+			doctor_wrong(d, mend, "%s: %s is no preshared key: %s", c->ifname, path, strerror(-r));
+		}
+	}
+}
+
+static void check_wg_key(struct doctor *d, const struct config *c, const struct wgconf *w, const char *text)
+{
+	_cleanup_secret_ struct secret *key = NULL;
+	uint8_t public_key[KEY_SIZE];
+	char mend[128];
+
+	if (c->mode == CONFIG_MODE_IDENTITY) {
+		snprintf(mend, sizeof(mend), "wgfido protect %s", c->ifname);
+		if (w->n_keys)
+			doctor_wrong(d, mend, "%s: its wg-quick file still has the PrivateKey", c->ifname);
+		return;
+	}
+	if (w->n_keys != 1 || wgconf_key(&key, w, text) < 0)
+		return;
+	schedule_public(public_key, key);
+	if (c->has_public_key && !key_equal(public_key, c->public_key)) {
+		snprintf(mend, sizeof(mend), "set PublicKey in %s/%s.conf to that of the PrivateKey", d->config_dir, c->ifname);
+		doctor_wrong(d, mend, "%s: PublicKey is not the one of its wg-quick file", c->ifname);
+	}
+}
+
+static void check_wg_peers(struct doctor *d, const struct config *c, const struct wgconf *w)
+{
+	char mend[128], base64[KEY_BASE64_SIZE];
+
+	for (size_t i = 0; i < w->n_peers; i++) {
+		const struct wgconf_peer *peer = &w->peers[i];
+		const struct config_peer *guarded = peer->has_public_key ? config_find_peer(c, peer->public_key) : NULL;
+
+		if (c->mode != CONFIG_MODE_PSK || !guarded)
+			continue;
+		key_to_base64(base64, peer->public_key);
+		/* At a gateway the file must hold a PSK that nobody knows. */
+		if (peer->preshared_key_is_zero || (guarded->has_token_public_key && !peer->has_preshared_key)) {
+			snprintf(mend, sizeof(mend), "put a line PresharedKey = $(wg genpsk) into that [Peer]");
+			doctor_wrong(d, mend,
+				"%s: peer %s has no PresharedKey in the wg-quick file, so it opens without one at start",
+				c->ifname, base64);
+		}
+	}
+}
+
+static void check_wg_file(struct doctor *d, const struct config *c)
+{
+	char *path = dirs_file(dirs_wireguard(), c->ifname, ".conf"), *text = NULL, mend[512];
+	unsigned int before = d->n_wrong;
+	struct wgconf w = {};
+	struct stat st;
+	size_t len;
+	int r;
+
+	if (!path)
+		return;
+	r = file_read_guarded(&text, &len, AT_FDCWD, path, WGCONF_SIZE_MAX, &st);
+	if (r >= 0)
+		r = wgconf_scan(&w, text, len);
+	if (r == -EACCES)
+		doctor_note(d, "%s was not checked; run this as root", path);
+	if (r < 0)
+		goto out;
+	if (w.save_config) {
+		snprintf(mend, sizeof(mend), "remove line %u of %s", w.save_config_line, path);
+		doctor_wrong(d, mend, "%s: SaveConfig writes the live preshared keys to disk", c->ifname);
+	}
+	if (st.st_mode & 0007) {
+		snprintf(mend, sizeof(mend), "chmod o= %s", path);
+		doctor_wrong(d, mend, "%s: everybody may read %s", c->ifname, path);
+	}
+	check_wg_key(d, c, &w, text);
+	check_wg_peers(d, c, &w);
+	if (before == d->n_wrong)
+		doctor_ok(d, "%s goes with it", path);
+out:
+	wgconf_clear(&w);
+	sodium_free(text);
+	free(path);
+}
+
+void doctor_check_tunnel(struct doctor *d, const char *ifname)
+{
+	const struct proxy *p = d->status->proxy;
+	const struct proxy_tunnel *t = proxy_find_tunnel(d->status->proxy, ifname);
+	struct config *c = NULL;
+	char *error = NULL, mend[128];
+	int r;
+
+	r = config_load(&c, &error, d->config_dir, ifname);
+	if (r < 0) {
+		snprintf(mend, sizeof(mend), "mend that line; wgfido.conf(5) describes the file");
+		doctor_wrong(d, mend, "%s", error ? error : strerror(-r));
+		free(error);
+		return;
+	}
+	if (p->running && !t)
+		doctor_wrong(d, "systemctl reload wgfidod", "The broker does not know %s", ifname);
+	else if (t && !strcmp(t->state, "misconfigured"))
+		doctor_wrong(d, "systemctl reload wgfidod", "The broker read another configuration of %s: %s", ifname, t->problem);
+	else if (t)
+		check_key(d, t);
+	check_agent(d, t, ifname);
+	check_preshared_files(d, c);
+	check_wg_file(d, c);
+	config_free(c);
+}
