@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Identity mode: the private key itself comes and goes, and with it every peer's sessions. The peers are the interface's own
+ * and keep the PSKs that the admin gave them.
+ */
+#include <string.h>
+
+#include "agent/rotator.h"
+
+/* While the mode was not known this peer had a PSK of ours, in place of its own. */
+static const struct secret *peer_psk(const struct rotator_peer *p, const struct device_peer *dp)
+{
+	return p->has_original && psk_equal(dp->preshared_key, p->psk) ? p->original : dp->preshared_key;
+}
+
+static int identity_renew(struct rotator *r, const struct device *d, bool open, struct plan *plan)
+{
+	for (size_t i = 0; i < d->n_peers; i++) {
+		const struct device_peer *dp = &d->peers[i];
+		const struct rotator_peer *p = rotator_find(r, dp->public_key);
+		int n = plan_renew(plan, dp, peer_psk(p, dp), open ? p->keepalive : 0);
+
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+static bool identity_is_closed(const struct device *d)
+{
+	if (d->private_key)
+		return false;
+	for (size_t i = 0; i < d->n_peers; i++)
+		if (d->peers[i].keepalive != 0 || d->peers[i].last_handshake_us != 0)
+			return false;
+	return true;
+}
+
+static bool identity_is_open(const struct rotator *r, const struct device *d)
+{
+	return d->private_key && key_equal(d->public_key, r->public_key);
+}
+
+static int identity_close(struct rotator *r, const struct device *d, struct plan *plan)
+{
+	if (r->phase == ROTATOR_ISSUED || r->phase == ROTATOR_SETTLED) {
+		if (identity_is_closed(d)) {
+			r->phase = ROTATOR_SETTLED;
+			r->tries = 0;
+			return 0;
+		}
+		if (r->phase == ROTATOR_SETTLED && d->private_key)
+			r->drift++;
+	}
+	r->tries++;
+	r->phase = ROTATOR_ISSUED;
+	plan->private_key_how = DEVICE_PRIVATE_KEY_CLEAR;
+	return identity_renew(r, d, false, plan);
+}
+
+static void identity_turn_closed(struct rotator *r)
+{
+	r->open = false;
+	r->key = secret_free(r->key);
+	r->phase = ROTATOR_RENEW;
+	r->tries = 0;
+}
+
+int rotator_look_identity(struct rotator *r, const struct device *d, const struct instant *now, struct plan *plan)
+{
+	const bool allowed = !r->hold && r->approved_until_us > now->boot_us && !r->failed;
+
+	if (!allowed) {
+		if (r->open || r->key)
+			identity_turn_closed(r);
+		return identity_close(r, d, plan);
+	}
+	if (r->key && !r->open) {
+		r->open = true;
+		r->phase = ROTATOR_RENEW;
+		r->tries = 0;
+		r->reason = NULL;
+	}
+	if (!r->open)
+		return identity_close(r, d, plan);
+
+	if (r->phase == ROTATOR_ISSUED && identity_is_open(r, d)) {
+		r->phase = ROTATOR_SETTLED;
+		r->tries = 0;
+		r->key = secret_free(r->key);
+		return 0;
+	}
+	if (r->phase == ROTATOR_SETTLED) {
+		if (identity_is_open(r, d))
+			return 0;
+		/* Somebody else's key, or none. It is not ours any more to give back: closed, until the broker hands it out again. */
+		r->drift++;
+		identity_turn_closed(r);
+		return identity_close(r, d, plan);
+	}
+	if (r->tries >= ROTATOR_TRIES) {
+		r->failed = true;
+		r->reason = "WireGuard does not take the private key";
+		identity_turn_closed(r);
+		return identity_close(r, d, plan);
+	}
+	r->tries++;
+	r->phase = ROTATOR_ISSUED;
+	r->set_real_us = now->real_us;
+	plan->private_key_how = DEVICE_PRIVATE_KEY_SET;
+	plan->private_key = r->key;
+	return identity_renew(r, d, true, plan);
+}
