@@ -1,0 +1,19 @@
+# The rotation agent. libagent.a is all of it but the bus and the event loop.
+noinst_LIBRARIES += agent/libagent.a
+agent_libagent_a_SOURCES = \
+	agent/agent.c agent/agent.h \
+	agent/derive.c agent/derive.h \
+	agent/gateway.c agent/gateway.h \
+	agent/guard.c agent/guard-status.c agent/guard.h \
+	agent/hunt.c agent/hunt.h \
+	agent/lease.c agent/lease.h \
+	agent/plan.c agent/plan.h \
+	agent/rotator.c agent/rotator-identity.c agent/rotator-psk.c agent/rotator.h \
+	agent/status.c agent/status.h
+agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
+AGENT_LIBS = agent/libagent.a $(DEVICE_LIBS) $(JANSSON_LIBS)
+
+sbin_PROGRAMS += agent/wgfido-rotate
+agent_wgfido_rotate_SOURCES = agent/main.c agent/bus.c agent/bus.h
+agent_wgfido_rotate_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+agent_wgfido_rotate_LDADD = $(AGENT_LIBS) $(SYSTEMD_LIBS)

@@ -301,7 +301,7 @@ bool rotator_is_new(const struct rotator *r, const struct device *d)
 /* Which peers are there, and what their keepalive is when it is not ours that we see. */
 static int rotator_meet_peers(struct rotator *r, const struct device *d)
 {
-	const bool all = r->identity || !r->config;
+	const bool all = !r->release && (r->identity || !r->config);
 
 	r->n_unguarded = r->n_missing = 0;
 	for (size_t i = 0; i < r->n_peers; i++)
@@ -380,7 +380,9 @@ int rotator_look(struct rotator *r, const struct device *d, const struct instant
 
 		if (!dp)
 			continue;
-		if (r->config && !p->conf && p->has_original)
+		if (r->release && !p->has_original)
+			continue;
+		if (r->release || (r->config && !p->conf && p->has_original))
 			n = rotator_release(p, dp, plan);
 		else
 			n = rotator_look_psk(r, p, dp, d, now, plan);

@@ -48,6 +48,7 @@ struct rotator {
 	const struct config *config; /* borrowed; NULL: none that is valid */
 	bool identity;
 	const char *hold; /* closed, whatever the broker says; NULL: not */
+	bool release; /* give back what was taken while no config was known, and touch nothing else */
 	bool has_public;
 	uint8_t public_key[KEY_SIZE];	     /* the tunnel's: of its token key, or the identity's */
 	uint64_t approved_until_us;	     /* identity */

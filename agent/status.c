@@ -133,21 +133,14 @@ int status_format(char **ret, size_t *ret_len, const struct status *s)
 	return 0;
 }
 
-int status_write(const char *run_dir, const struct status *s)
+int status_write(const char *run_dir, const char *ifname, const char *text, size_t len)
 {
 	const struct file_attributes attributes = { .mode = 0644, .uid = (uid_t)-1, .gid = (gid_t)-1 };
-	char path[PATH_MAX], *text = NULL;
-	size_t len;
-	int r;
+	char path[PATH_MAX];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s.json", run_dir, s->ifname) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s.json", run_dir, ifname) >= sizeof(path))
 		return -ENAMETOOLONG;
-	r = status_format(&text, &len, s);
-	if (r < 0)
-		return r;
-	r = file_write_atomic(AT_FDCWD, path, text, len, &attributes);
-	free(text);
-	return r;
+	return file_write_atomic(AT_FDCWD, path, text, len, &attributes);
 }
 
 static int keepalive_parse(struct keepalive **ret, size_t *ret_n, const json_t *json, uint32_t ifindex)

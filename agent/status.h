@@ -52,7 +52,7 @@ struct status {
 
 /* The file's text, malloc'ed, NUL-terminated behind len. -ENOMEM. */
 int status_format(char **ret, size_t *ret_len, const struct status *s);
-int status_write(const char *run_dir, const struct status *s);
+int status_write(const char *run_dir, const char *ifname, const char *text, size_t len);
 
 struct keepalive {
 	uint8_t public_key[KEY_SIZE];
