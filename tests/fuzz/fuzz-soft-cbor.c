@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests to the software token's core, as a hostile host makes them. A byte first (touch, time), then
- * command and CBOR; more requests follow behind a length of two bytes each, so that a PIN can be set by one
- * and used by the next.
+ * Requests to the software token's core, as a hostile host makes them. The first byte says whether a PIN is
+ * set, and with how many tries left. Then come requests, each behind its length of two bytes: a byte (touch,
+ * time, failures), command, CBOR.
  *
- * So that a mutation gets behind the cryptography, a 127-byte string in a request that starts with 01 becomes
- * the id of a real credential, the authenticity of a message is its length alone, and a PIN is right by a bit
- * (linked with --wrap).
+ * So that a mutation gets behind the cryptography, and means the same each time: a 127-byte string in a
+ * request that starts with 01 becomes the id of a real credential, the agreed point is always the same, the
+ * authenticity of a message is its length alone, and a PIN is right by a bit. These functions are replaced
+ * with the linker's --wrap.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,7 +20,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct secret *real_master; /* of real_id; a reset takes it away only for its own input */
 static uint8_t real_id[CREDENTIAL_ID_SIZE];
-static bool save_fails;
+static bool save_fails, pin_right;
+static unsigned int secret_fails_in; /* so many more calls, and memory is short once; 0: it is not */
+
+struct secret *__real_secret_new(size_t len);
+struct secret *__wrap_secret_new(size_t len);
+struct secret *__wrap_secret_new(size_t len)
+{
+	if (secret_fails_in > 0 && --secret_fails_in == 0)
+		return NULL;
+	return __real_secret_new(len);
+}
 
 bool __wrap_pinauth_verify(enum pinauth_protocol protocol, const struct secret *key, struct slice a,
 	struct slice b, struct slice signature);
@@ -35,7 +46,18 @@ bool __wrap_pinauth_verify(enum pinauth_protocol protocol, const struct secret *
 bool __wrap_secret_equal(const struct secret *a, const struct secret *b);
 bool __wrap_secret_equal(const struct secret *a, const struct secret *b)
 {
-	return secret_len(a) == secret_len(b) && (secret_borrow(a)[0] & 1);
+	return secret_len(a) == secret_len(b) && pin_right;
+}
+
+int __real_p256_agree(struct secret **ret, EVP_PKEY *own, const uint8_t peer[static P256_POINT_SIZE]);
+int __wrap_p256_agree(struct secret **ret, EVP_PKEY *own, const uint8_t peer[static P256_POINT_SIZE]);
+int __wrap_p256_agree(struct secret **ret, EVP_PKEY *own, const uint8_t peer[static P256_POINT_SIZE])
+{
+	int r = __real_p256_agree(ret, own, peer);
+
+	if (r == 0)
+		memset(secret_borrow_mut(*ret), 0x11, secret_len(*ret));
+	return r;
 }
 
 static int on_save(void *userdata)
@@ -94,6 +116,8 @@ static void one_request(struct ctap2 *a, const uint8_t *data, size_t size)
 	call.touch = (enum ctap2_touch)(data[0] % 5);
 	call.received_us = a->plugged_us + (data[0] & 0x40 ? 20 * US_PER_SEC : 0);
 	save_fails = (data[0] & 0x80) != 0;
+	pin_right = (data[0] & 0x08) != 0;
+	secret_fails_in = data[0] & 0x20 ? 1 + (unsigned int)data[0] / 5 % 8 : 0;
 	if (ctap2_handle(a, &call, response, &len) == CTAP2_TOUCH_WANTED) {
 		if (call.touch != CTAP2_TOUCH_NONE)
 			abort(); /* asked for twice */
@@ -109,6 +133,7 @@ static void one_request(struct ctap2 *a, const uint8_t *data, size_t size)
 		if (reader_init(&r, response + 1, len - 1) != CTAP2_OK) /* our own CBOR is canonical */
 			abort();
 	}
+	secret_fails_in = 0;
 	free(request);
 	free(response);
 }
@@ -119,8 +144,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ctap2 a;
 
 	memcpy(secret_borrow_mut(store->master), secret_borrow(real_master), 32);
-	store->pin_set = false;
-	store->pin_retries = STORE_PIN_RETRIES;
+	if (size == 0)
+		return 0;
+	store->pin_set = data[0] & 1;
+	store->pin_retries = (uint8_t)((data[0] >> 1) % (STORE_PIN_RETRIES + 1));
+	data++;
+	size--;
 	if (ctap2_init(&a, store, on_save, NULL, US_PER_SEC) < 0)
 		abort();
 	while (size > 2) {

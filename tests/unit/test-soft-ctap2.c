@@ -115,6 +115,10 @@ static void test_reset(void **state)
 	host.now = PLUGGED + 10 * US_PER_SEC;
 	assert_int_equal(host_call(CTAP2_TOUCH_NONE), -1);
 	assert_true(host.data.pin_set);
+	host.saves_fail = 1;
+	assert_int_equal(host_call(CTAP2_TOUCH_GIVEN), CTAP2_OTHER);
+	assert_true(host.data.pin_set); /* as on disk */
+	host.saves_fail = 0;
 	assert_int_equal(host_call(CTAP2_TOUCH_GIVEN), CTAP2_OK);
 	assert_false(host.data.pin_set);
 	host_put_assert(0, id);

@@ -70,6 +70,13 @@ static void test_retries_on_disk_first(void **state)
 	assert_null(t);
 	assert_int_equal(host.saved_retries, 7);
 	host.saves_fail = 0;
+	/* a new PIN that cannot be written is none */
+	assert_int_equal(store_data_reset(&host.data), 0);
+	host.saves_fail = 1;
+	assert_int_equal(host_set_pin("5678", 4), CTAP2_OTHER);
+	assert_false(host.data.pin_set);
+	host.saves_fail = 0;
+	assert_int_equal(host_set_pin("1234", 4), CTAP2_OK);
 	assert_int_equal(host_get_token(&t, PINAUTH_ONE, "1234", 1, RP), CTAP2_OK);
 	assert_int_equal(host.saved_retries, 8);
 	secret_free(t);

@@ -138,12 +138,21 @@ static int open_new_pin(const struct pin_request *q, const struct secret *shared
 	return ctap2_pin_digest(ret, secret_borrow(padded), len);
 }
 
-static int store_new_pin(struct ctap2 *a, const struct secret *hash)
+/* All or nothing. *hash is taken. */
+static int store_new_pin(struct ctap2 *a, struct secret **hash)
 {
-	memcpy(secret_borrow_mut(a->data->pin_hash), secret_borrow(hash), STORE_PIN_HASH_SIZE);
-	a->data->pin_set = true;
-	a->data->pin_retries = STORE_PIN_RETRIES;
-	return ctap2_internal(a->save(a->userdata));
+	struct store_data *data = a->data, old = *data;
+
+	data->pin_hash = *hash;
+	data->pin_set = true;
+	data->pin_retries = STORE_PIN_RETRIES;
+	if (a->save(a->userdata) < 0) {
+		*data = old;
+		return CTAP2_OTHER;
+	}
+	*hash = NULL;
+	secret_free(old.pin_hash);
+	return CTAP2_OK;
 }
 
 static int set_pin(struct ctap2 *a, const struct pin_request *q)
@@ -161,7 +170,7 @@ static int set_pin(struct ctap2 *a, const struct pin_request *q)
 	if (!pinauth_verify(q->protocol, shared, q->new_pin, (struct slice){0}, q->param))
 		return CTAP2_PIN_AUTH_INVALID;
 	status = open_new_pin(q, shared, &hash);
-	return status == CTAP2_OK ? store_new_pin(a, hash) : status;
+	return status == CTAP2_OK ? store_new_pin(a, &hash) : status;
 }
 
 /* pinHashEnc against the stored hash. The try is counted on disk before it is made: pulling the plug wins
@@ -214,7 +223,7 @@ static int change_pin(struct ctap2 *a, const struct pin_request *q)
 	if (status == CTAP2_OK)
 		status = open_new_pin(q, shared, &hash);
 	if (status == CTAP2_OK)
-		status = store_new_pin(a, hash);
+		status = store_new_pin(a, &hash);
 	if (status == CTAP2_OK)
 		ctap2_pin_token_drop(a);
 	return status;

@@ -120,6 +120,22 @@ static int get_info(struct ctap2 *a, struct writer *w)
 	return CTAP2_OK;
 }
 
+/* All or nothing: what cannot be written is not reset in memory either. */
+static int reset_data(struct ctap2 *a)
+{
+	struct store_data old = *a->data;
+
+	a->data->master = NULL;
+	a->data->pin_hash = NULL;
+	if (store_data_reset(a->data) == 0 && a->save(a->userdata) == 0) {
+		store_data_clear(&old);
+		return CTAP2_OK;
+	}
+	store_data_clear(a->data);
+	*a->data = old;
+	return CTAP2_OTHER;
+}
+
 static int reset(struct ctap2 *a, const struct ctap2_call *call)
 {
 	int status;
@@ -130,8 +146,9 @@ static int reset(struct ctap2 *a, const struct ctap2_call *call)
 	status = ctap2_touch_check(call);
 	if (status != CTAP2_OK)
 		return status;
-	if (store_data_reset(a->data) < 0 || a->save(a->userdata) < 0)
-		return CTAP2_OTHER;
+	status = reset_data(a);
+	if (status != CTAP2_OK)
+		return status;
 	ctap2_pin_token_drop(a);
 	a->mismatches = 0;
 	if (ctap2_renew_agreement(a, PINAUTH_ONE) < 0)

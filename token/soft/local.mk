@@ -42,7 +42,8 @@ EXTRA_tests_integration_test_softtoken_raw_DEPENDENCIES = token/soft/wgfido-soft
 FUZZ_TARGETS += tests/fuzz/fuzz-soft-cbor
 tests_fuzz_fuzz_soft_cbor_SOURCES = tests/fuzz/fuzz-soft-cbor.c
 tests_fuzz_fuzz_soft_cbor_CFLAGS = $(SOFT_CFLAGS)
-tests_fuzz_fuzz_soft_cbor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE) -Wl,--wrap=pinauth_verify -Wl,--wrap=secret_equal
+tests_fuzz_fuzz_soft_cbor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE) -Wl,--wrap=pinauth_verify \
+	-Wl,--wrap=secret_equal -Wl,--wrap=secret_new -Wl,--wrap=p256_agree
 tests_fuzz_fuzz_soft_cbor_LDADD = tests/fuzz/libreplay.a $(SOFT_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-soft-hid

@@ -159,10 +159,15 @@ int store_open(struct store *ret, const char *path, bool create)
 
 	if (!create && access(path, F_OK) < 0)
 		return -errno;
-	s.path = strdup(path);
-	if (!s.path)
-		return -ENOMEM;
-	r = lock_take(path);
+	/* A link stays a link: what it points to is replaced, and locked. */
+	r = file_resolve(&s.path, path);
+	if (r == -ENOENT) {
+		s.path = strdup(path);
+		r = s.path ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	r = lock_take(s.path);
 	if (r < 0)
 		goto fail;
 	s.lock_fd = r;
