@@ -15,6 +15,7 @@
 #include "daemon/expiry.h"
 
 #define APPROVALS_MAX 4096
+#define QUICK_TIMEOUT_MS 10000u /* others may hold the token's lock for a while */
 #define PRIORITY_SETTLE (SD_EVENT_PRIORITY_NORMAL - 10)
 
 void broker_note(struct broker *b, enum log_level level, const char *format, ...)
@@ -36,6 +37,11 @@ struct instant broker_now(const struct broker *b)
 uint64_t broker_touch_deadline(const struct broker *b)
 {
 	return broker_now(b).boot_us + b->options.touch_timeout_ms * US_PER_MS;
+}
+
+uint32_t broker_quick_timeout_ms(const struct broker *b)
+{
+	return b->options.touch_timeout_ms < QUICK_TIMEOUT_MS ? b->options.touch_timeout_ms : QUICK_TIMEOUT_MS;
 }
 
 struct tunnel *broker_find_tunnel(struct broker *b, const char *ifname)

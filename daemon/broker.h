@@ -72,6 +72,7 @@ int broker_reload(struct broker *b);
 struct tunnel *broker_find_tunnel(struct broker *b, const char *ifname);
 struct instant broker_now(const struct broker *b);
 uint64_t broker_touch_deadline(const struct broker *b);
+uint32_t broker_quick_timeout_ms(const struct broker *b); /* for what needs no touch */
 
 size_t broker_lock_all(struct broker *b);
 /* peer NULL: all of it */

@@ -13,15 +13,21 @@
 
 int bus_error(sd_bus_error *error, int outcome, const char *detail)
 {
-	char name[96], message[REQUEST_DETAIL_MAX + 256];
+	char name[96], message[REQUEST_DETAIL_MAX + 256], reason[96] = "";
 	enum outcome o = outcome < 0 ? OUTCOME_FAILED : (enum outcome)outcome;
-	const char *what = detail[0] || outcome >= 0 ? detail : strerror(-outcome);
+	const char *sentence = outcome_sentence(o);
+	size_t len = strlen(sentence);
 
+	if (outcome < 0)
+		(void)snprintf(reason, sizeof(reason), "%s%s", detail[0] ? ": " : "", strerror(-outcome));
+	/* The detail goes into the sentence, before its full stop. */
+	if (len > 0 && sentence[len - 1] == '.')
+		len--;
 	(void)snprintf(name, sizeof(name), WGFIDO_ERROR_PREFIX "%s", outcome_name(o));
-	if (outcome < 0 && detail[0])
-		(void)snprintf(message, sizeof(message), "%s: %s: %s", outcome_sentence(o), what, strerror(-outcome));
+	if (detail[0] || reason[0])
+		(void)snprintf(message, sizeof(message), "%.*s (%s%s).", (int)len, sentence, detail, reason);
 	else
-		(void)snprintf(message, sizeof(message), "%s%s%s", outcome_sentence(o), what[0] ? ": " : "", what);
+		(void)snprintf(message, sizeof(message), "%s", sentence);
 	return sd_bus_error_set(error, name, message);
 }
 

@@ -31,6 +31,7 @@ daemon_wgfidod_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 daemon_wgfidod_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) \
 	$(COMMON_LIBS)
 
-dist_noinst_SCRIPTS += tests/integration/test-broker.py
-TESTS += tests/integration/test-broker.py
+BROKER_TESTS = tests/integration/test-broker.py tests/integration/test-broker-token.py
+dist_noinst_SCRIPTS += $(BROKER_TESTS)
+TESTS += $(BROKER_TESTS)
 EXTRA_DIST += tests/integration/broker_case.py tests/integration/mock_polkit.py

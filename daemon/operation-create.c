@@ -9,8 +9,6 @@
 #include "daemon/broker.h"
 #include "daemon/operation.h"
 
-#define PROBE_TIMEOUT_MS 10000u
-
 enum create_state { CREATE_CHOOSING, CREATE_SIFTING, CREATE_CREATING, CREATE_EVALUATING, CREATE_OVER };
 
 struct create {
@@ -224,7 +222,7 @@ static void ask_info(struct create *c, struct token *t)
 		fail(c, -ENOMEM, "");
 		return;
 	}
-	c->job->request.timeout_ms = PROBE_TIMEOUT_MS;
+	c->job->request.timeout_ms = broker_quick_timeout_ms(c->op->broker);
 	c->job->done = on_asked;
 	operation_set_state(c->op, OPERATION_BUSY);
 	job_start(c->job);
@@ -285,7 +283,7 @@ static void sift(struct create *c)
 		fail(c, OUTCOME_INVALID_ARGUMENT, "several keys are plugged in: name the new one, or unplug the others");
 		return;
 	}
-	c->job->request.timeout_ms = PROBE_TIMEOUT_MS;
+	c->job->request.timeout_ms = broker_quick_timeout_ms(c->op->broker);
 	c->job->done = on_sifted;
 	operation_set_state(c->op, OPERATION_BUSY);
 	job_start(c->job);

@@ -12,8 +12,6 @@
 #include "daemon/broker.h"
 #include "daemon/operation.h"
 
-#define PROBE_TIMEOUT_MS 10000u
-
 enum candidate_state {
 	CANDIDATE_PROBING,
 	CANDIDATE_NEEDS_PIN, /* may have a credential that wants a PIN */
@@ -303,7 +301,7 @@ static int probe(struct unlock *u, struct token *t)
 	c->state = CANDIDATE_PROBING;
 	c->job = j;
 	TAILQ_INSERT_TAIL(&u->candidates, c, link);
-	j->request.timeout_ms = PROBE_TIMEOUT_MS;
+	j->request.timeout_ms = broker_quick_timeout_ms(u->op->broker);
 	j->done = on_probed;
 	j->userdata = c;
 	job_start(j);

@@ -99,8 +99,9 @@ static void job_end(struct job *j, struct wire_result *result)
 		describe_pin(result);
 		break;
 	case OUTCOME_PIN_BLOCKED:
+		/* Until it is plugged in again, if there are tries left. */
 		if (t->info_known)
-			t->info.pin_retries = 0;
+			t->info.pin_retries = result->pin_retries > 0 ? result->pin_retries : 0;
 		break;
 	case OUTCOME_OK:
 	case OUTCOME_TOKEN_MISSING:
@@ -230,29 +231,39 @@ static const struct worker_callbacks callbacks = {
 	.gone = on_gone,
 };
 
+static int submit_first(struct token *t, struct job *j)
+{
+	int r = 0;
+
+	if (!t->worker)
+		r = worker_new(&t->worker, t->all->event, t->all->worker_exe, &t->node, &callbacks, t);
+	if (r < 0)
+		return r;
+	if (j->request.type == WIRE_INFO || (t->info_known && !j->request.pin))
+		return job_submit(j);
+	r = token_ask(t);
+	if (r >= 0)
+		j->state = JOB_ASKING;
+	return r;
+}
+
 static int on_kick(sd_event_source *source, void *userdata)
 {
 	struct token *t = userdata;
 	struct job *j = TAILQ_FIRST(&t->jobs);
-	int r = 0;
+	int r;
 
 	(void)source;
 	if (!j || j->state != JOB_QUEUED)
 		return 0;
-	if (!t->worker)
-		r = worker_new(&t->worker, t->all->event, t->all->worker_exe, &t->node, &callbacks, t);
-	if (r < 0) {
-		job_fail(j, OUTCOME_TOKEN_FAILED, "its worker could not be started");
-		return 0;
-	}
-	if (j->request.type != WIRE_INFO && (!t->info_known || j->request.pin)) {
-		j->state = JOB_ASKING;
-		r = token_ask(t);
-	} else {
-		r = job_submit(j);
+	r = submit_first(t, j);
+	if (r == -EPIPE) {
+		/* It has just broken, and is not buried yet: this job is not to suffer for the last one. */
+		t->worker = worker_free(t->worker);
+		r = submit_first(t, j);
 	}
 	if (r < 0)
-		job_fail(j, OUTCOME_TOKEN_FAILED, "the request could not be sent to it");
+		job_fail(j, OUTCOME_TOKEN_FAILED, "its worker does not run");
 	return 0;
 }
 

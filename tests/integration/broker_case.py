@@ -94,7 +94,7 @@ def variant(value):
 
 
 class Call(threading.Thread):
-    """A method call on a connection of its own, which kill() takes away."""
+    """A method call on a connection of its own, in a thread."""
 
     def __init__(self, address, path, interface, method, args, timeout=60):
         super().__init__(daemon=True)
@@ -122,6 +122,13 @@ class Call(threading.Thread):
         return self.value
 
 
+CALLER = """import sys, dbus, dbus.bus
+proxy = dbus.bus.BusConnection(sys.argv[1]).get_object("org.wgfido1", sys.argv[2], introspect=False)
+proxy.get_dbus_method("Approve", sys.argv[3])(
+    dbus.Dictionary({"wait": dbus.Boolean(True)} if sys.argv[4:] else {}, signature="sv"), timeout=60)
+"""
+
+
 class Token:
     """A software token: a state file, and while plugged in a process with a socket in the directory of tokens."""
 
@@ -144,6 +151,8 @@ class Token:
         self.tool("set-pin", "--state", self.state, input=pin + "\n")
 
     def plug(self, wait=True, args=()):
+        if self.process:
+            raise AssertionError("%s is plugged in already" % self.name)
         self.process = subprocess.Popen([SOFTTOKEN, "run", "--state", self.state, "--socket", self.socket,
                                          "--touch", self.touching, "--name", self.name, "--quiet", *args])
         self.case.wait_for(lambda: os.path.exists(self.socket), "%s plugged in" % self.name)
@@ -334,6 +343,11 @@ class BrokerCase(unittest.TestCase):
 
     def begin(self, path, interface, method, *args, timeout=60):
         return Call(self.address, path, interface, method, args, timeout)
+
+    def begin_mortal(self, path, interface, *wait):
+        """An Approve() from a process that can be killed."""
+        return self.spawn([sys.executable, "-B", "-c", CALLER, self.address, path, interface, *wait],
+                          stderr=subprocess.DEVNULL)
 
     def call(self, path, interface, method, *args):
         return self.begin(path, interface, method, *args).finish()
