@@ -19,10 +19,16 @@ BROKERCORE_TEST_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTE
 
 # -Wl,--wrap: allocations fail on demand. secret_new is wrapped too, since guarded memory comes in slabs.
 UNIT_TESTS += tests/unit/test-approval
-tests_unit_test_approval_SOURCES = tests/unit/test-approval.c
+tests_unit_test_approval_SOURCES = tests/unit/test-approval.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h
 tests_unit_test_approval_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_approval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc,--wrap=calloc,--wrap=secret_new
 tests_unit_test_approval_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-approval-clock
+tests_unit_test_approval_clock_SOURCES = tests/unit/test-approval-clock.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h
+tests_unit_test_approval_clock_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_approval_clock_LDFLAGS = $(tests_unit_test_approval_LDFLAGS)
+tests_unit_test_approval_clock_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-recovery
 tests_unit_test_recovery_SOURCES = tests/unit/test-recovery.c
@@ -30,14 +36,19 @@ tests_unit_test_recovery_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_recovery_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
 tests_unit_test_recovery_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
-# Allocations and the system calls of a save fail on demand.
 UNIT_TESTS += tests/unit/test-keystore
-tests_unit_test_keystore_SOURCES = tests/unit/test-keystore.c
+tests_unit_test_keystore_SOURCES = tests/unit/test-keystore.c tests/unit/keystore-fixture.c tests/unit/keystore-fixture.h
 tests_unit_test_keystore_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
 tests_unit_test_keystore_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
-tests_unit_test_keystore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=malloc,--wrap=calloc \
-	-Wl,--wrap=write,--wrap=fsync,--wrap=renameat
+tests_unit_test_keystore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=malloc,--wrap=calloc
 tests_unit_test_keystore_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+# The system calls of a save fail on demand.
+UNIT_TESTS += tests/unit/test-keystore-file
+tests_unit_test_keystore_file_SOURCES = tests/unit/test-keystore-file.c tests/unit/keystore-fixture.c tests/unit/keystore-fixture.h
+tests_unit_test_keystore_file_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_keystore_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write,--wrap=fsync,--wrap=renameat
+tests_unit_test_keystore_file_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 TESTS += tests/vectors/check-keyfile.sh
 EXTRA_DIST += tests/vectors/check-keyfile.sh tests/vectors/keyfile.py tests/vectors/keyfile.json
@@ -61,6 +72,11 @@ tests_unit_test_worker_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sd_event_add_time_relative,--wrap=calloc,--wrap=sodium_malloc \
 	-Wl,--wrap=pidfd_open
 tests_unit_test_worker_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-uevent
+tests_unit_test_uevent_SOURCES = tests/unit/test-uevent.c
+tests_unit_test_uevent_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_uevent_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 # netlink as the test speaks it; and no timer anywhere on the way of a removal.
 UNIT_TESTS += tests/unit/test-presence

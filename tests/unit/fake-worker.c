@@ -90,7 +90,8 @@ static void answer_surroundings(const struct wire_request *request)
 
 	(void)prctl(PR_GET_PDEATHSIG, &death_signal);
 	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
-	(void)readlink("/proc/self/fd/0", link, sizeof(link) - 1);
+	if (readlink("/proc/self/fd/0", link, sizeof(link) - 1) < 0)
+		strcpy(link, "closed");
 	if (environ && environ[0])
 		strcpy(result.detail, "environment");
 	else if (death_signal != SIGKILL)
