@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 		}
 		now = now_us();
 		if (!pulled && a.received > 200 && b.received > 200) {
-			pulled = now_us();
+			pulled = now = now_us();
 			if (kill(pid, sig) < 0)
 				die("kill");
 		}
