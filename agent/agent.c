@@ -182,7 +182,9 @@ void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key
 	if (!g || a->world.gateway)
 		return;
 	rotator_tunnel(g->rotator, public_key, until_us);
-	if (*end_reason)
+	if (until_us)
+		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "approved, about to open");
+	else if (*end_reason)
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "the approval ended: %s", end_reason);
 	else if (*state)
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "not approved: %s", state);

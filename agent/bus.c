@@ -10,7 +10,8 @@
 #include "common/clock.h"
 #include "common/names.h"
 
-#define REPLY_US (1 * US_PER_SEC)
+#define REPLY_US (5 * US_PER_SEC)
+#define LEASE_REPLY_US (700 * US_PER_MS) /* well before the next one is due */
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
@@ -36,6 +37,21 @@ static void question_free(void *userdata)
 
 	free(q->owner);
 	free(q);
+}
+
+static bool question_is_current(const struct question *q)
+{
+	return q->bus->owner && strcmp(q->bus->owner, q->owner) == 0;
+}
+
+static int on_lease(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct question *q = userdata;
+
+	(void)error;
+	if (question_is_current(q))
+		q->bus->handlers->lease(q->bus->userdata, !sd_bus_message_is_method_error(m, NULL));
+	return 0;
 }
 
 static int bus_call(struct bus *b, const char *path, const char *interface, const char *member, sd_bus_message_handler_t handler,
@@ -67,7 +83,7 @@ static int bus_call(struct bus *b, const char *path, const char *interface, cons
 		r = sd_bus_message_appendv(m, types, ap);
 	va_end(ap);
 	if (r >= 0)
-		r = sd_bus_call_async(b->bus, &slot, m, handler, q, REPLY_US);
+		r = sd_bus_call_async(b->bus, &slot, m, handler, q, handler == on_lease ? LEASE_REPLY_US : REPLY_US);
 	sd_bus_message_unref(m);
 	if (r < 0) {
 		question_free(q);
@@ -77,11 +93,6 @@ static int bus_call(struct bus *b, const char *path, const char *interface, cons
 	sd_bus_slot_set_floating(slot, 1);
 	sd_bus_slot_unref(slot);
 	return 0;
-}
-
-static bool question_is_current(const struct question *q)
-{
-	return q->bus->owner && strcmp(q->bus->owner, q->owner) == 0;
 }
 
 /* /org/wgfido1/tunnel/IFACE[/peer/HEX] */
@@ -371,16 +382,6 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	(void)error;
 	b->alive = false;
 	broker_is(b, NULL);
-	return 0;
-}
-
-static int on_lease(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	struct question *q = userdata;
-
-	(void)error;
-	if (question_is_current(q))
-		q->bus->handlers->lease(q->bus->userdata, !sd_bus_message_is_method_error(m, NULL));
 	return 0;
 }
 

@@ -311,6 +311,8 @@ uint64_t gateway_drift(const struct gateway *g)
 
 static enum status_peer_state peer_state(const struct gateway_peer *p)
 {
+	uint64_t set_us;
+
 	if (!p->present)
 		return STATUS_PEER_CLOSED;
 	if (p->refused)
@@ -319,7 +321,9 @@ static enum status_peer_state peer_state(const struct gateway_peer *p)
 		return STATUS_PEER_CLOSED;
 	if (hunt_is_active(&p->hunt))
 		return STATUS_PEER_HUNTING;
-	return p->hunt.last_handshake_us > p->hunt.set_real_us ? STATUS_PEER_ROTATED : STATUS_PEER_OPEN;
+	/* As at the other end, the slot before this one is confirmation enough. */
+	set_us = p->hunt.previous_set_real_us ? p->hunt.previous_set_real_us : p->hunt.set_real_us;
+	return p->hunt.last_handshake_us > set_us ? STATUS_PEER_ROTATED : STATUS_PEER_OPEN;
 }
 
 void gateway_status_peer(const struct gateway *g, size_t i, struct status_peer *ret)

@@ -42,6 +42,7 @@ static int peer_open(struct rotator_peer *p, const struct device_peer *dp, const
 		p->tries++;
 		p->phase = ROTATOR_ISSUED;
 		p->set_real_us = now->real_us;
+		p->previous_set_real_us = 0;
 		return plan_renew(plan, dp, p->psk, p->keepalive);
 	case ROTATOR_ISSUED:
 	case ROTATOR_SETTLED:
@@ -150,6 +151,7 @@ int rotator_look_psk(struct rotator *r, struct rotator_peer *p, const struct dev
 			return rotator_look_psk(r, p, dp, d, now, plan);
 		}
 		p->phase = p->open ? ROTATOR_UPDATE : ROTATOR_RENEW;
+		p->previous_set_real_us = p->set_real_us;
 		p->open = true;
 		p->tries = 0;
 		p->reason = NULL;

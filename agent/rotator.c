@@ -454,7 +454,9 @@ void rotator_status_peer(const struct rotator *r, size_t i, struct status_peer *
 {
 	const struct rotator_peer *p = &r->peers[i];
 	const bool open = r->identity ? r->open && r->phase == ROTATOR_SETTLED : p->open && p->phase == ROTATOR_SETTLED;
-	const uint64_t set_us = r->identity ? r->set_real_us : p->set_real_us;
+	/* A session lives longer than a slot: the slot before this one is confirmation enough. */
+	const uint64_t before_us = p->previous_set_real_us ? p->previous_set_real_us : p->set_real_us;
+	const uint64_t set_us = r->identity ? r->set_real_us : before_us;
 
 	memcpy(ret->public_key, p->public_key, KEY_SIZE);
 	ret->name = p->conf ? p->conf->name : NULL;

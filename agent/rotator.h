@@ -40,7 +40,8 @@ struct rotator_peer {
 	unsigned int failures;
 	uint64_t ask_after_us;
 	uint16_t keepalive; /* to be restored at opening */
-	uint64_t set_real_us, last_handshake_us, drift;
+	uint64_t set_real_us, previous_set_real_us; /* 0: the one before was the closing one */
+	uint64_t last_handshake_us, drift;
 	const char *reason;
 };
 

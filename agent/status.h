@@ -16,7 +16,7 @@ enum status_state { STATUS_ABSENT, STATUS_CLOSED, STATUS_OPEN, STATUS_ERROR };
 enum status_peer_state {
 	STATUS_PEER_CLOSED,
 	STATUS_PEER_OPEN,    /* the PSK (or key) is in WireGuard and was read back */
-	STATUS_PEER_ROTATED, /* a handshake since then confirmed it */
+	STATUS_PEER_ROTATED, /* a handshake with it, or with the slot's before it, confirmed it */
 	STATUS_PEER_HUNTING, /* handshakes fail; other slots are tried */
 	STATUS_PEER_REFUSED, /* a gateway's peer that came with the zero PSK */
 };
