@@ -191,6 +191,74 @@ static void test_token_outlives_touch(void **state)
 	host_forget();
 }
 
+static int silent_with_token(const struct secret *t, const uint8_t *id)
+{
+	uint8_t mac[32];
+	size_t len = host_authenticate(mac, t, host_hash, 32, NULL, 0);
+
+	host_put_assert(3, id);
+	host_put_option(5, "up", false);
+	host_put_pin_param(6, mac, len, (int)host.platform.protocol);
+	return host_call(CTAP2_TOUCH_NONE);
+}
+
+/* Without a touch a token serves more than once, and shows what is protected; but not for ever. */
+static void test_token_without_touch(void **state)
+{
+	uint8_t id[CREDENTIAL_ID_SIZE];
+	struct secret *t = NULL;
+
+	(void)state;
+	host_make_credential(id, 3);
+	assert_int_equal(host_set_pin("1234", 4), CTAP2_OK);
+	assert_int_equal(host_get_token(&t, PINAUTH_TWO, "1234", 2, RP), CTAP2_OK);
+	for (int i = 0; i <= 600; i += 20) {
+		assert_int_equal(silent_with_token(t, id), CTAP2_OK);
+		host.now += 20 * US_PER_SEC;
+	}
+	assert_int_equal(silent_with_token(t, id), CTAP2_PIN_AUTH_INVALID);
+	secret_free(t);
+	host_forget();
+}
+
+static int make_excluding(const struct secret *t, const uint8_t *id)
+{
+	uint8_t mac[32];
+
+	host_put_make(t ? 3 : 1, 0, -7);
+	writer_int(&host.w, 5);
+	writer_array(&host.w, 1);
+	writer_map(&host.w, 2);
+	writer_text(&host.w, "id");
+	writer_bytes(&host.w, id, CREDENTIAL_ID_SIZE);
+	writer_text(&host.w, "type");
+	writer_text(&host.w, "public-key");
+	if (t) {
+		size_t len = host_authenticate(mac, t, host_hash, 32, NULL, 0);
+
+		host_put_pin_param(8, mac, len, (int)host.platform.protocol);
+	}
+	assert_int_equal(host_call(CTAP2_TOUCH_NONE), -1); /* a touch first, in every case */
+	return host_call(CTAP2_TOUCH_GIVEN);
+}
+
+static void test_exclude(void **state)
+{
+	uint8_t open_id[CREDENTIAL_ID_SIZE], guarded[CREDENTIAL_ID_SIZE];
+	struct secret *t = NULL;
+
+	(void)state;
+	host_make_credential(open_id, 0);
+	host_make_credential(guarded, 3);
+	assert_int_equal(host_set_pin("1234", 4), CTAP2_OK);
+	assert_int_equal(make_excluding(NULL, open_id), CTAP2_CREDENTIAL_EXCLUDED);
+	assert_int_equal(make_excluding(NULL, guarded), CTAP2_OK); /* as if it were not there */
+	assert_int_equal(host_get_token(&t, PINAUTH_TWO, "1234", 1, RP), CTAP2_OK);
+	assert_int_equal(make_excluding(t, guarded), CTAP2_CREDENTIAL_EXCLUDED);
+	secret_free(t);
+	host_forget();
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
@@ -208,6 +276,8 @@ int main(void)
 			test_wrong_pin_ends_agreement_and_token, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(test_token_limits, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(test_token_outlives_touch, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(test_token_without_touch, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(test_exclude, host_setup, host_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);
