@@ -105,7 +105,7 @@ int text_prompt_left(const struct proxy_tunnel *t, uint64_t now_boot_us)
 	if (!t->prompt_deadline)
 		return -1;
 	left = t->prompt_deadline > now_boot_us ? t->prompt_deadline - now_boot_us : 0;
-	left = (left + US_PER_SEC - 1) / US_PER_SEC;
+	left = left / US_PER_SEC + (left % US_PER_SEC != 0);
 	return left > 86400 ? -1 : (int)left;
 }
 

@@ -3,6 +3,7 @@
 """The command line against a fake broker: what is asked, what is said, and the exit status."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -20,6 +21,28 @@ class Basics(ClientCase):
                 continue
             self.assertIn("Usage: wgfido %s" % verb, self.wgfido(verb, "--help"))
             self.wgfido(verb, "--no-such-option", status=2)
+
+    def test_man_page_is_complete(self):
+        source = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+        def text(*name):
+            with open(os.path.join(source, *name), encoding="utf-8") as f:
+                return f.read()
+
+        page, completion = text("man", "wgfido.1"), text("completions", "wgfido.bash")
+        for line in self.wgfido("--help").splitlines():
+            verb = re.match(r"  ([a-z]+) ", line)
+            if not verb:
+                continue
+            self.assertRegex(page, r"\n\.(It )?Cm %s\b" % verb[1])
+            self.assertIn(" " + verb[1] + " ", completion.replace('"', " "))
+            for option in re.findall(r"\n  --([a-z-]+)", self.wgfido(verb[1], "--help")):
+                self.assertRegex(page, r"Fl -%s\b" % option)
+                self.assertIn("--" + option, completion)
+        statuses = set(re.findall(r'= \{ "[A-Za-z]+", (\d+),', text("common", "outcome.c")))
+        self.assertGreater(len(statuses), 15)
+        section = page[page.index(".Sh EXIT STATUS"): page.index(".Sh STATUS FOR")]
+        self.assertEqual(set(re.findall(r"\n\.It (\d+)\n", section)), statuses | {"2"})
 
     def test_version_and_usage(self):
         self.assertRegex(self.wgfido("--version"), r"^wgfido \d")
