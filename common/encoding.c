@@ -52,9 +52,13 @@ static void hex_encode(char *ret, const uint8_t *key)
 /* ret is written even on failure. sodium_base642bin refuses set bits behind the last byte. */
 static int base64_decode(uint8_t *ret, const char *text, size_t len)
 {
+	unsigned char high = 0;
 	size_t n;
 
-	if (len != BASE64_LEN ||
+	/* libsodium 1.0.18 computes with a signed char, and takes some bytes of 0x80 and above for digits. */
+	for (size_t i = 0; i < len; i++)
+		high |= (unsigned char)text[i] & 0x80;
+	if (len != BASE64_LEN || high ||
 		sodium_base642bin(ret, KEY_SIZE, text, len, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) < 0 ||
 		n != KEY_SIZE)
 		return -EINVAL;

@@ -53,6 +53,20 @@ static void test_base64_refused(void **state)
 	}
 }
 
+/* Every byte at one place: the alphabet and nothing else, bytes of 0x80 and above in particular. */
+static void test_base64_alphabet(void **state)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char text[KEY_BASE64_SIZE] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	uint8_t key[KEY_SIZE];
+
+	(void)state;
+	for (int c = 1; c < 256; c++) {
+		text[21] = (char)c;
+		assert_int_equal(key_from_base64(key, text), strchr(alphabet, c) ? 0 : -EINVAL);
+	}
+}
+
 static void test_hex(void **state)
 {
 	uint8_t key[KEY_SIZE], back[KEY_SIZE];
@@ -220,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_base64_refused),
+		cmocka_unit_test(test_base64_alphabet),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_secret_text),
 		cmocka_unit_test(test_key_compare),
