@@ -10,6 +10,7 @@
 #include "client/verb.h"
 #include "common/config.h"
 
+__attribute__((format(printf, 4, 0)))
 static void line(struct doctor *d, enum term_colour colour, const char *word, const char *format, va_list ap)
 {
 	fprintf(d->f, "%s%-6s%s ", term_colour(d->f, colour), word, term_colour(d->f, TERM_PLAIN));
