@@ -31,7 +31,8 @@ daemon_wgfidod_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 daemon_wgfidod_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) \
 	$(COMMON_LIBS)
 
-BROKER_TESTS = tests/integration/test-broker.py tests/integration/test-broker-token.py
+BROKER_TESTS = tests/integration/test-broker.py tests/integration/test-broker-token.py \
+	tests/integration/test-broker-keys.py
 dist_noinst_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)
 EXTRA_DIST += tests/integration/broker_case.py tests/integration/mock_polkit.py

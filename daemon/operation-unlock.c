@@ -152,8 +152,8 @@ static void on_evaluated(void *userdata, struct job *j, struct wire_result *resu
 	r = try_slot(u->keyfile, u->keyfile->slots[c->slots[result->credential_index]].id, result->outputs[0], &t);
 	if (r == 0)
 		opened(u, &t, j->token, c->uv);
-	else if (r == OUTCOME_WRONG_TOKEN)
-		candidate_over(c, r, "");
+	else if (r == OUTCOME_WRONG_TOKEN) /* but its signature was right, so it is not the token that is wrong */
+		candidate_over(c, OUTCOME_KEYFILE_DAMAGED, "the keyslot of this key was altered");
 	else
 		fail(u, r, r == OUTCOME_KEYFILE_DAMAGED ? "its list of keyslots was altered" : "cannot unwrap the key");
 }

@@ -50,10 +50,10 @@ static int read_and_hash(char **ret, size_t *ret_len, uint8_t hash[static 32], c
 	return 0;
 }
 
-static int set_problem(char **problem, const char *path, int error)
+static int set_problem(char **problem, const char *path, const char *what)
 {
 	free(*problem);
-	if (asprintf(problem, "%s: %s", path, strerror(-error)) < 0) {
+	if (asprintf(problem, "%s: %s", path, what) < 0) {
 		*problem = NULL;
 		return -ENOMEM;
 	}
@@ -99,7 +99,15 @@ static int read_config(struct tunnel *t, bool *ret_changed)
 		peers[i] = (struct tunnel_peer){.tunnel = t, .config = &config->peers[i]};
 	memcpy(t->config_hash, hash, sizeof(hash));
 	*ret_changed = true;
-	return r < 0 && !error ? set_problem(&t->config_problem, path, r) : 0;
+	return r < 0 && !error ? set_problem(&t->config_problem, path, strerror(-r)) : 0;
+}
+
+/* Ours names the file. */
+static const char *without_prefix(const char *error)
+{
+	static const char prefix[] = "key file: ";
+
+	return strncmp(error, prefix, strlen(prefix)) == 0 ? error + strlen(prefix) : error;
 }
 
 int tunnel_read_key(struct tunnel *t)
@@ -125,21 +133,15 @@ int tunnel_read_key(struct tunnel *t)
 	t->key_problem = NULL;
 	memcpy(t->key_hash, hash, sizeof(hash));
 	if (r == 0 && strcmp(keyfile->ifname, t->ifname) != 0) {
-		r = OUTCOME_KEYFILE_DAMAGED;
-		free(error);
-		if (asprintf(&error, "%s: it belongs to tunnel %s", path, keyfile->ifname) < 0)
-			error = NULL;
 		keyfile_free(keyfile);
+		return set_problem(&t->key_problem, path, "it is of another tunnel");
 	}
 	if (r == 0)
 		t->keyfile = keyfile;
-	else if (r != OUTCOME_NOT_ENROLLED && error)
-		t->key_problem = error;
 	else if (r != OUTCOME_NOT_ENROLLED)
-		return set_problem(&t->key_problem, path, r < 0 ? r : -EBADMSG);
-	else
-		free(error);
-	return 0;
+		r = set_problem(&t->key_problem, path, error ? without_prefix(error) : r < 0 ? strerror(-r) : "it is damaged");
+	free(error);
+	return r < 0 ? r : 0;
 }
 
 int tunnel_read(struct tunnel *t, unsigned int *ret_changed)

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The broker's main way: enrol, approve, hand out keys, end."""
-import os
 import unittest
 
-from broker_case import MANAGER, PEER, ROOT, TUNNEL, BrokerCase, boottime_us, key, read_pipe
+from broker_case import PEER, TUNNEL, BrokerCase, boottime_us
 
 
 class Main(BrokerCase):
