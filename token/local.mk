@@ -44,3 +44,13 @@ tests_integration_test_token_soft_SOURCES = tests/integration/test-token-soft.c 
 tests_integration_test_token_soft_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(CMOCKA_CFLAGS)
 tests_integration_test_token_soft_LDADD = common/libcommon.a $(COMMON_LIBS) $(FIDO2_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_integration_test_token_soft_DEPENDENCIES = token/wgfido-token$(EXEEXT) token/soft/wgfido-softtoken$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test-sandbox
+tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/unit.h
+tests_unit_test_sandbox_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sandbox_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-token-worker
+tests_unit_test_token_worker_SOURCES = tests/unit/test-token-worker.c tests/unit/fake-token.c tests/unit/fake-token.h
+tests_unit_test_token_worker_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_token_worker_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
