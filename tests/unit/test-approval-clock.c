@@ -217,6 +217,28 @@ static void test_forward_only(void **state)
 	approval_keys_clear(&keys);
 }
 
+/* Epochs that went by unasked for are wiped with the rest. */
+static void test_skipped_epochs_are_wiped(void **state)
+{
+	struct fixture *f = *state;
+	struct schedule s = { .slot_seconds = 120 };
+	uint64_t first = schedule_slot(&s, EPOCH_START) + 20;
+	struct approval_keys keys;
+
+	assert_int_equal(approval_keys_make(&keys, &f->config, NULL, f->t, f->token_public, NULL, 120, first, first + 120), 0);
+	assert_int_equal(approval_keys_advance(&keys, first + 80), 0);
+	for (size_t i = 0; i < keys.n_peers; i++) {
+		const struct approval_peer_key *p = &keys.peers[i];
+
+		if (p->schedule == CONFIG_SCHEDULE_STATIC)
+			continue;
+		assert_int_equal(p->n_epochs, 5);
+		for (size_t e = 0; e < 5; e++)
+			assert_true((p->epoch_keys[e] != NULL) == (e == 4));
+	}
+	approval_keys_clear(&keys);
+}
+
 /* Expiry alone moves the keys on: nobody has to ask for PSKs. */
 static void test_expire_moves_the_chain(void **state)
 {
@@ -262,6 +284,7 @@ int main(void)
 		TEST(test_boot_time_before_the_grant),
 		TEST(test_suspend_counts),
 		TEST(test_forward_only),
+		TEST(test_skipped_epochs_are_wiped),
 		TEST(test_expire_moves_the_chain),
 		TEST(test_next),
 	};
