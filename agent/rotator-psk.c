@@ -51,8 +51,6 @@ static int peer_open(struct rotator_peer *p, const struct device_peer *dp, const
 			p->tries = 0;
 			return 0;
 		}
-		if (p->phase == ROTATOR_SETTLED)
-			p->drift++;
 		break;
 	case ROTATOR_UPDATE:
 		break;
@@ -137,6 +135,11 @@ int rotator_look_psk(struct rotator *r, struct rotator_peer *p, const struct dev
 	const bool allowed = !r->hold && p->conf && p->approved_until_us > now->boot_us && !p->failed;
 	int n;
 
+	/* Before the next slot's PSK covers it up. */
+	if (p->open && p->phase == ROTATOR_SETTLED && !psk_equal(dp->preshared_key, p->psk)) {
+		p->drift++;
+		p->phase = ROTATOR_UPDATE;
+	}
 	if (allowed && p->open && p->tries >= ROTATOR_TRIES && !psk_equal(dp->preshared_key, p->psk)) {
 		p->failed = true;
 		p->reason = "WireGuard does not take the preshared key";
