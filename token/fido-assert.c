@@ -6,8 +6,6 @@
 #include "common/names.h"
 #include "token/fido-ops.h"
 
-#define FLAG_UP 0x01
-#define FLAG_UV 0x04
 #define HMAC_SECRET_SIZE 32
 /* Of a getAssertion, as CBOR: all but the list of credentials, and what a list entry adds to its id. Generous. */
 #define REQUEST_OVERHEAD 400
@@ -209,12 +207,12 @@ static enum outcome check_answer(struct wire_result *ret, const struct session *
 	index = find_answering(assertion, request, allowed);
 	if (index < 0)
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the key answered for another credential");
-	if ((flags & FLAG_UP) == 0)
+	if ((flags & CTAP_AUTHDATA_USER_PRESENT) == 0)
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the key answered without a touch");
 	/* Both ways round: with and without verification the same credential gives two secrets. */
-	if (request->uv == WIRE_UV_PIN && (flags & FLAG_UV) == 0)
+	if (request->uv == WIRE_UV_PIN && (flags & CTAP_AUTHDATA_USER_VERIFIED) == 0)
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the key answered without checking the PIN");
-	if (request->uv == WIRE_UV_PRESENCE && (flags & FLAG_UV) != 0)
+	if (request->uv == WIRE_UV_PRESENCE && (flags & CTAP_AUTHDATA_USER_VERIFIED) != 0)
 		return fido_refuse(ret, OUTCOME_UNSUPPORTED,
 			"the key verifies its user always: enrol the tunnel with PIN");
 	o = session_outcome(s, verify(assertion, &request->credentials[index]), ret->detail);

@@ -7,9 +7,6 @@
 #include "token/authdata.h"
 #include "token/fido-ops.h"
 
-#define FLAG_UP 0x01
-#define FLAG_UV 0x04
-
 static int set_request(fido_cred_t *cred, const struct wire_request *request, bool protect)
 {
 	uint8_t challenge[32];
@@ -57,9 +54,9 @@ static enum outcome check_authdata(struct wire_result *ret, const fido_cred_t *c
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the new credential's data is malformed");
 	if (memcmp(data.rp_id_hash, hash, sizeof(hash)) != 0)
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the new credential is not for wgfido");
-	if ((data.flags & FLAG_UP) == 0)
+	if ((data.flags & CTAP_AUTHDATA_USER_PRESENT) == 0)
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the key made a credential without a touch");
-	if (uv == WIRE_UV_PIN && (data.flags & FLAG_UV) == 0)
+	if (uv == WIRE_UV_PIN && (data.flags & CTAP_AUTHDATA_USER_VERIFIED) == 0)
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the key made a credential without checking the PIN");
 	if (!data.hmac_secret)
 		return fido_refuse(ret, OUTCOME_UNSUPPORTED, "the new credential has no hmac-secret");

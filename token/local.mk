@@ -59,3 +59,10 @@ UNIT_TESTS += tests/unit/test-fido
 tests_unit_test_fido_SOURCES = tests/unit/test-fido.c tests/unit/fake-token.c tests/unit/fake-token.h
 tests_unit_test_fido_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_fido_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-hid
+tests_unit_test_hid_SOURCES = tests/unit/test-hid.c
+tests_unit_test_hid_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hid_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_hid_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl,--wrap=hid_init,--wrap=hid_exit,--wrap=hid_open_path,--wrap=hid_close \
+	-Wl,--wrap=hid_write,--wrap=hid_read_timeout
