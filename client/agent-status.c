@@ -12,8 +12,9 @@
 #include "common/file.h"
 
 #define STATUS_SIZE_MAX (16u << 20) /* a gateway with tens of thousands of peers */
-/* The agent writes at every slot's start; a busy machine may be this late. */
+/* The agent writes at every slot's start; a busy machine may be this late, and a gateway with many peers writes less often. */
 #define STALE_SECONDS 30
+#define STALE_PEERS_PER_SECOND 100
 
 static int get_string(const json_t *object, const char *key, char **ret)
 {
@@ -43,6 +44,8 @@ static int peer_parse(struct agent_peer *peer, const json_t *object)
 		r = get_string(object, "name", &peer->name);
 	if (r >= 0)
 		r = get_string(object, "state", &peer->state);
+	if (r >= 0)
+		r = get_string(object, "reason", &peer->reason);
 	peer->slot = get_number(object, "slot");
 	peer->slot_end = get_number(object, "slot_end");
 	peer->offset = json_integer_value(json_object_get(object, "offset"));
@@ -125,6 +128,7 @@ struct agent_status *agent_status_free(struct agent_status *s)
 		free(s->peers[i].public_key);
 		free(s->peers[i].name);
 		free(s->peers[i].state);
+		free(s->peers[i].reason);
 	}
 	free(s->peers);
 	free(s->interface);
@@ -148,13 +152,13 @@ const struct agent_peer *agent_status_find_peer(const struct agent_status *s, co
 
 bool agent_status_is_stale(const struct agent_status *s, struct instant now)
 {
-	uint64_t now_s = now.real_us / US_PER_SEC;
+	uint64_t late = STALE_SECONDS + s->n_peers / STALE_PEERS_PER_SECOND, now_s = now.real_us / US_PER_SEC;
 
 	if (s->changed_boottime_us > now.boot_us)
 		return true;
 	for (size_t i = 0; i < s->n_peers; i++)
 		if (s->peers[i].slot_end && (!strcmp(s->peers[i].state, "open") || !strcmp(s->peers[i].state, "rotated")) &&
-			s->peers[i].slot_end + STALE_SECONDS < now_s)
+			s->peers[i].slot_end < now_s && now_s - s->peers[i].slot_end > late)
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@ struct agent_peer {
 	char *public_key;
 	char *name;
 	char *state;	      /* "closed", "open", "rotated", "hunting", "refused" */
+	char *reason;
 	uint64_t slot, slot_end; /* unix seconds */
 	int64_t offset;
 	uint64_t last_handshake; /* unix seconds; 0: never */

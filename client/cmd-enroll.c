@@ -13,8 +13,8 @@
 #include "client/verb.h"
 #include "common/names.h"
 
-/* The tunnel, with a configuration made for it where there is none. */
-static int find_or_make(struct proxy *p, const char *name, bool yes, struct proxy_tunnel **ret)
+/* The tunnel, with a configuration made for it where there is none. *ret_new: the broker had not known it. */
+static int find_or_make(struct proxy *p, const char *name, bool yes, struct proxy_tunnel **ret, bool *ret_new)
 {
 	struct config *config;
 	int r;
@@ -31,6 +31,7 @@ static int find_or_make(struct proxy *p, const char *name, bool yes, struct prox
 	config_free(config);
 	if (!r)
 		r = tunnelconf_reload(p);
+	*ret_new = true;
 	return r ? r : target_resolve_tunnel(ret, p, name);
 }
 
@@ -39,13 +40,13 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o, boo
 	struct recovery_result result = {};
 	char purpose[192], tunnel[128], ifname[IF_NAMESIZE];
 	struct proxy_tunnel *t;
-	bool psk;
+	bool psk, new = false;
 	int r;
 
 	if (o->recovery && !yes && !term_can_ask())
 		return say_outcome(OUTCOME_FAILED,
 			"There is no terminal to show the recovery code on: use --yes (it is printed) or --no-recovery");
-	r = find_or_make(p, name, yes, &t);
+	r = find_or_make(p, name, yes, &t, &new);
 	if (r)
 		return r;
 	psk = !strcmp(t->mode, "psk");
@@ -70,6 +71,8 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o, boo
 		r = recovery_show(result.code, tunnel, yes);
 	if (r)
 		say_warning("Without its recovery code noted, make another one: `wgfido keyslot add %s --recovery`", ifname);
+	if (new)
+		tunnelconf_tell_agent(p);
 	printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
 	recovery_result_clear(&result);
 	return r;

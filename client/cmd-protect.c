@@ -237,9 +237,11 @@ static int protect(struct protect *c)
 		return r;
 	}
 	r = take_out(c);
-	if (!r)
-		tell(c);
-	return r;
+	if (r)
+		return r;
+	tunnelconf_tell_agent(c->proxy);
+	tell(c);
+	return 0;
 }
 
 static int protect_main(const struct verb *verb, int argc, char **argv)

@@ -137,9 +137,11 @@ static int unprotect(struct proxy *p, const char *name, struct call_options *o, 
 	if (!r)
 		r = tunnelconf_remove_ours(ifname, &removed);
 	if (!r && removed)
-		r = proxy_call_simple(p, WGFIDO_PATH, WGFIDO_MANAGER_INTERFACE, "Reload", NULL);
+		r = tunnelconf_reload(p);
 	if (r)
 		return r;
+	if (removed)
+		tunnelconf_tell_agent(p);
 	printf("%s has its PrivateKey again in %s, readable without the security key.\n", ifname, f->path);
 	if (!removed)
 		printf("wgfido still guards it: remove %s/%s.conf to end that.\n", dirs_config(), ifname);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The broker as plain structs: what GetManagedObjects says, kept up to date by its signals. The only file of the command
- * line, beside call.c, that knows the bus. Strings of the broker come with control characters replaced, since some of them are
+ * The broker as plain structs: what GetManagedObjects says, kept up to date by its signals. Calls that may need a touch are
+ * call.h's. Strings of the broker come with control characters replaced, since some of them are
  * a token's own words and end on a terminal.
  */
 #pragma once

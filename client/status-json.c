@@ -16,8 +16,8 @@ static json_t *until_json(const struct status *s, uint64_t until_boot_us)
 
 static json_t *agent_peer_json(const struct agent_peer *a)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "public_key", a->public_key, "name", a->name,
-		"state", a->state, "slot", (json_int_t)a->slot, "slot_end", (json_int_t)a->slot_end, "offset",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "public_key", a->public_key, "name", a->name,
+		"state", a->state, "reason", a->reason, "slot", (json_int_t)a->slot, "slot_end", (json_int_t)a->slot_end, "offset",
 		(json_int_t)a->offset, "last_handshake", (json_int_t)a->last_handshake, "drift_repaired",
 		(json_int_t)a->drift_repaired);
 }

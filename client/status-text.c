@@ -74,6 +74,8 @@ static void agent_peer_print(const struct printer *p, const struct agent_peer *a
 		fprintf(p->f, "%srefused%s", term_colour(p->f, TERM_RED), term_colour(p->f, TERM_PLAIN));
 	else
 		fputs(a->state, p->f);
+	if (*a->reason)
+		fprintf(p->f, " (%s)", a->reason);
 	if (a->slot)
 		fprintf(p->f, ", slot %llu", (unsigned long long)a->slot);
 	if (a->offset)

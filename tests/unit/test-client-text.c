@@ -113,7 +113,7 @@ static void test_agent_status(void **state)
 	static const char good[] =
 		"{\"interface\":\"wg0\",\"mode\":\"psk\",\"role\":\"client\",\"backend\":\"kernel\",\"state\":\"open\","
 		"\"reason\":\"\\u001b[2J\",\"changed_boottime_us\":5000000,\"problem\":\"\",\"peers\":[{\"public_key\":\"K\","
-		"\"name\":\"gw\",\"state\":\"rotated\",\"slot\":7,\"slot_end\":1000,\"offset\":-2,\"last_handshake\":990,"
+		"\"name\":\"gw\",\"state\":\"rotated\",\"reason\":\"why\",\"slot\":7,\"slot_end\":1000,\"offset\":-2,\"last_handshake\":990,"
 		"\"drift_repaired\":1,\"new\":[]}],\"more\":{}}";
 	struct agent_status *s;
 
@@ -131,6 +131,7 @@ static void test_agent_status(void **state)
 	assert_string_equal(agent_status_find_peer(s, "K")->name, "gw");
 	assert_null(agent_status_find_peer(s, "L"));
 	assert_null(agent_status_find_peer(NULL, "K"));
+	assert_string_equal(s->peers[0].reason, "why");
 	assert_int_equal(s->peers[0].offset, -2);
 	assert_false(agent_status_is_stale(s, (struct instant){6 * US_PER_SEC, 1030 * US_PER_SEC}));
 	assert_true(agent_status_is_stale(s, (struct instant){6 * US_PER_SEC, 1031 * US_PER_SEC}));
