@@ -233,15 +233,19 @@ int bus_take_name(struct bus *b)
 	return sd_bus_request_name(b->bus, WGFIDO_BUS_NAME, 0);
 }
 
+void bus_stop(struct bus *b)
+{
+	if (b->broker)
+		broker_stop(b->broker);
+	bus_call_drop_all(b);
+}
+
 struct bus *bus_free(struct bus *b)
 {
 	if (!b)
 		return NULL;
-	bus_call_drop_all(b);
 	b->logind = logind_free(b->logind);
-	if (b->bus)
-		(void)sd_bus_flush(b->bus);
-	sd_bus_close_unref(b->bus);
+	sd_bus_flush_close_unref(b->bus);
 	sd_event_unref(b->event);
 	free(b);
 	return NULL;

@@ -34,7 +34,9 @@ extern const struct broker_callbacks bus_broker_callbacks; /* their userdata: th
 /* Puts the objects up; then takes the name. */
 int bus_serve(struct bus *b, struct broker *broker);
 int bus_take_name(struct bus *b);
-/* Without the objects and the name; what was sent is flushed. The broker is the caller's to free, before this. */
+/* Ends the approvals, and answers all who wait. While the event loop runs, since its end closes the bus. */
+void bus_stop(struct bus *b);
+/* The broker is the caller's to free, before this. */
 struct bus *bus_free(struct bus *b);
 
 /* Paths, malloc'ed. */

@@ -32,7 +32,7 @@ daemon_wgfidod_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommo
 	$(COMMON_LIBS)
 
 BROKER_TESTS = tests/integration/test-broker.py tests/integration/test-broker-token.py \
-	tests/integration/test-broker-keys.py
+	tests/integration/test-broker-keys.py tests/integration/test-broker-access.py tests/integration/test-broker-life.py
 dist_noinst_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)
-EXTRA_DIST += tests/integration/broker_case.py tests/integration/mock_polkit.py
+EXTRA_DIST += tests/integration/broker_case.py tests/integration/mock_polkit.py tests/integration/mock_logind.py

@@ -167,6 +167,8 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 	(void)source;
 	log_info("ending on signal %u", info->ssi_signo);
 	(void)sd_notify(0, "STOPPING=1");
+	/* While the bus is still there to tell: the end of the loop closes it. */
+	bus_stop(p->bus);
 	return sd_event_exit(p->event, 0);
 }
 
@@ -188,9 +190,8 @@ static void on_lost(void *userdata, const char *why)
 	struct program *p = userdata;
 
 	log_error("%s: all approvals end", why);
-	/* At once, and not when the loop has come round: nobody watches the leases any more. */
-	if (p->broker)
-		broker_stop(p->broker);
+	if (p->bus)
+		bus_stop(p->bus);
 	(void)sd_event_exit(p->event, EXIT_FAILURE);
 }
 
@@ -251,12 +252,10 @@ static int begin(struct program *p, const struct arguments *a, uid_t agent_uid)
 
 static void end(struct program *p)
 {
-	/* What ends is told on the bus, so the bus goes last. */
-	if (p->broker)
-		broker_stop(p->broker);
 	if (p->bus)
-		p->bus = bus_free(p->bus);
+		bus_stop(p->bus);
 	p->broker = broker_free(p->broker);
+	p->bus = bus_free(p->bus);
 	p->event = sd_event_unref(p->event);
 }
 
