@@ -255,17 +255,22 @@ static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *
 	return sd_event_exit(p->event, 0);
 }
 
-static int program_loop(struct program *p)
+/* First of all: a SIGHUP while the agent starts is to be kept for the loop, not to end it. */
+static int block_signals(void)
 {
 	sigset_t mask;
-	int r;
 
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-		return -errno;
+	return sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : 0;
+}
+
+static int program_loop(struct program *p)
+{
+	int r;
+
 	r = sd_event_default(&p->event);
 	if (r >= 0)
 		r = sd_event_add_signal(p->event, NULL, SIGTERM, on_stop, p);
@@ -283,6 +288,7 @@ static int program_loop(struct program *p)
 		return r;
 	/* Closed before anybody hears that the agent is there. */
 	(void)agent_run(&p->agent);
+	log_info("ready");
 	(void)sd_notify(0, "READY=1");
 	return sd_event_loop(p->event);
 }
@@ -401,9 +407,11 @@ int main(int argc, char **argv)
 	if (args.done)
 		return args.status;
 	log_open("wgfido-rotate", args.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	r = secret_init();
+	r = args.close_all ? 0 : block_signals();
+	if (r == 0)
+		r = secret_init();
 	if (r < 0) {
-		log_error("memory for keys cannot be guarded: %s", strerror(-r));
+		log_error("cannot start: %s", strerror(-r));
 		return 1;
 	}
 	agent_init(&p.agent);

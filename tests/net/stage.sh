@@ -71,6 +71,8 @@ stage_broker() {
 stage_agent() {
 	net_start laptop wgfido-rotate "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" \
 		--run-dir "$NET_TMP/laptop/run"
+	# A signal before it is ready would end it.
+	wait_for 10 grep -qw ready "$NET_TMP/wgfido-rotate.log" || fail "the agent does not start"
 }
 
 stage_gateway_agent() {
