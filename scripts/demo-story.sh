@@ -3,10 +3,10 @@
 # MODE: auto, touch, key.
 set -u
 
-# shellcheck disable=SC2034 # NET_* are the library's
-NET_TMP=$1 mode=$2 NET_BUILD=$3
 . tests/net/lib.sh
 . tests/net/stage.sh
+# shellcheck disable=SC2034 # NET_* are the library's
+NET_TMP=$1 mode=$2 NET_BUILD=$3
 export PATH=$NET_BUILD/client:$NET_BUILD/token/soft:$PATH:/usr/sbin:/sbin
 unset DBUS_SESSION_BUS_ADDRESS
 # The first process of a pid namespace gets only the signals that it asked for.

@@ -6,6 +6,7 @@
 net_reexec "$@"
 
 stage_set --no-udev
+STAGE_SLOT=6
 stage_office
 stage_plug blue
 check "enrols" laptop wgfido enroll office --yes
@@ -38,7 +39,7 @@ gateway wg set gw-office peer "$(cat "$NET_TMP/office.pub")" preshared-key "$NET
 	endpoint "$endpoint" allowed-ips 10.7.0.1/32
 check "a new handshake with the new PSK" wg_pings gateway 10.7.0.1 15
 check "seen by the laptop" wait_for 5 later
-check "rotated" wait_for 8 peer_is office rotated
+check "rotated" wait_for 10 peer_is office rotated
 
 # Drift: somebody else's PSK in our peer is repaired and reported.
 before_drift=$(agent_state office '.peers[0].drift_repaired')
