@@ -126,9 +126,7 @@ tell "  next slot: $(hash_psk)"
 tell "The gateway's WireGuard forgets its sessions (link down, up), so that a new handshake must use a new PSK:"
 before=$(laptop wg show office latest-handshakes | cut -f 2)
 sleep 1.1
-gateway ip link set gw-office down
-gateway ip link set gw-office up
-gateway ip route replace 10.7.0.1/32 dev gw-office
+stage_forget_sessions
 gateway ping -q -n -c 1 -W 1 10.7.0.1 >/dev/null
 later() { [ "$(laptop wg show office latest-handshakes | cut -f 2)" -gt "$before" ]; }
 wait_for 12 later || fail "no handshake with the new PSK"

@@ -9,6 +9,7 @@
 #	stage_office		psk mode: conf files for interface office (laptop, 10.7.0.1) and gw-office (gateway, 10.7.0.2), slots of
 #				STAGE_SLOT seconds (2); the laptop's interface is made
 #	stage_office_gateway	the gateway's half, once the laptop is enrolled: adds the token public key, starts its agent
+#	stage_forget_sessions	at the gateway, of gw-office
 #	stage_home		identity mode: wg-quick file of home (laptop, 10.8.0.1), and plain (gateway, 10.8.0.2, no wgfido)
 #	stage_home_up		wg-quick up home
 #	stage_plug NAME [ARGS...]	a software key appears (touches itself unless ARGS say otherwise) and the broker sees it
@@ -149,6 +150,15 @@ stage_office_gateway() {
 	wg_up gateway gw-office 10.7.0.2/32 "$NET_TMP/gateway/gw-office.conf"
 	ip -n gateway route add 10.7.0.1/32 dev gw-office
 	stage_gateway_agent
+}
+
+# The gateway's WireGuard forgets its sessions, so that the next packet needs a handshake. wireguard-go merges a down and an up
+# that follow each other closely into an up.
+stage_forget_sessions() {
+	ip -n gateway link set gw-office down
+	sleep 0.5
+	ip -n gateway link set gw-office up
+	ip -n gateway route replace 10.7.0.1/32 dev gw-office
 }
 
 stage_home() {

@@ -32,11 +32,7 @@ check "and packets go on" wg_pings laptop 10.7.0.2 5
 before=$(wg_handshake laptop office "$(cat "$NET_TMP/gw-office.pub")")
 later() { [ "$(wg_handshake laptop office "$(cat "$NET_TMP/gw-office.pub")")" -gt "$before" ]; }
 sleep 1.1
-endpoint=$(gateway wg show gw-office endpoints | cut -f 2)
-wg genpsk >"$NET_TMP/placeholder.psk"
-gateway wg set gw-office peer "$(cat "$NET_TMP/office.pub")" remove
-gateway wg set gw-office peer "$(cat "$NET_TMP/office.pub")" preshared-key "$NET_TMP/placeholder.psk" \
-	endpoint "$endpoint" allowed-ips 10.7.0.1/32
+stage_forget_sessions
 check "a new handshake with the new PSK" wg_pings gateway 10.7.0.1 15
 check "seen by the laptop" wait_for 5 later
 check "rotated" wait_for 10 peer_is office rotated
