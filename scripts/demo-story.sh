@@ -123,7 +123,7 @@ tell "  now:       $first"
 changed() { [ "$(hash_psk)" != "$first" ]; }
 wait_for 12 changed || fail "the PSK did not change"
 tell "  next slot: $(hash_psk)"
-tell "The gateway's WireGuard forgets its sessions (link down, up), so that a new handshake must use a new PSK:"
+tell "The gateway's WireGuard forgets its sessions, so that a handshake must use the new PSK now and not in 2 minutes:"
 before=$(laptop wg show office latest-handshakes | cut -f 2)
 sleep 1.1
 stage_forget_sessions

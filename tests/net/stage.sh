@@ -152,13 +152,15 @@ stage_office_gateway() {
 	stage_gateway_agent
 }
 
-# The gateway's WireGuard forgets its sessions, so that the next packet needs a handshake. wireguard-go merges a down and an up
-# that follow each other closely into an up.
+# The gateway's WireGuard forgets its sessions, so that the next packet needs a handshake. (wireguard-go does not when its link
+# goes down and up.)
 stage_forget_sessions() {
-	ip -n gateway link set gw-office down
-	sleep 0.5
-	ip -n gateway link set gw-office up
-	ip -n gateway route replace 10.7.0.1/32 dev gw-office
+	local peer=''
+
+	peer=$(cat "$NET_TMP/office.pub")
+	psk_of gateway gw-office >"$NET_TMP/forget.psk"
+	gateway wg set gw-office peer "$peer" remove peer "$peer" preshared-key "$NET_TMP/forget.psk" allowed-ips 10.7.0.1/32 \
+		endpoint "$(gateway wg show gw-office endpoints | cut -f 2)"
 }
 
 stage_home() {
