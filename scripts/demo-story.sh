@@ -139,7 +139,7 @@ if [ "$mode" = key ]; then
 	tell "(skipped with one real key; it is: wgfido keyslot add office)"
 else
 	plug green
-	touching wgfido keyslot add office --label green --token green || fail "the backup key was not added"
+	touching wgfido keyslot add office --label green --token soft-green || fail "the backup key was not added"
 	stage_unplug green
 	run wgfido keyslot list office
 fi
