@@ -31,8 +31,17 @@ daemon_wgfidod_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 daemon_wgfidod_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) \
 	$(COMMON_LIBS)
 
-BROKER_TESTS = tests/integration/test-broker.py tests/integration/test-broker-token.py \
-	tests/integration/test-broker-keys.py tests/integration/test-broker-access.py tests/integration/test-broker-life.py
+BROKER_TESTS = \
+	tests/contract/test-bus.py \
+	tests/integration/test-broker.py \
+	tests/integration/test-broker-access.py \
+	tests/integration/test-broker-keys.py \
+	tests/integration/test-broker-life.py \
+	tests/integration/test-broker-token.py
 dist_noinst_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)
-EXTRA_DIST += tests/integration/broker_case.py tests/integration/mock_polkit.py tests/integration/mock_logind.py
+EXTRA_DIST += \
+	docs/dbus.md \
+	tests/integration/broker_case.py \
+	tests/integration/mock_logind.py \
+	tests/integration/mock_polkit.py
