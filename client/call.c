@@ -175,7 +175,7 @@ static int message_build(struct proxy *p, const struct call *c, sd_bus_message *
 }
 
 /* What is waited for now: a live line on a terminal, elsewhere a line for each change. */
-static void prompt_show(struct pending *w)
+static void prompt_show(struct pending *w, bool tick)
 {
 	struct proxy_tunnel *t = proxy_find_tunnel_path(w->proxy, w->call->tunnel_path);
 	char line[512], live[560];
@@ -186,6 +186,9 @@ static void prompt_show(struct pending *w)
 	w->touched_new |= !strcmp(t->prompt, "touch-new");
 	if (*t->prompt_token)
 		snprintf(w->token, sizeof(w->token), "%s", t->prompt_token);
+	/* A token is busy for a moment before every touch; only where it lasts is there something to tell. */
+	if (!strcmp(t->prompt, "busy") && !tick && !w->interrupts)
+		return;
 	text_prompt(line, sizeof(line), t, w->call->purpose);
 	if (w->interrupts)
 		snprintf(line, sizeof(line), "Cancelling");
@@ -207,12 +210,12 @@ static void prompt_show(struct pending *w)
 static void on_change(struct proxy *p, void *userdata)
 {
 	(void)p;
-	prompt_show(userdata);
+	prompt_show(userdata, false);
 }
 
 static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	prompt_show(userdata);
+	prompt_show(userdata, true);
 	sd_event_source_set_time(source, usec + US_PER_SEC);
 	return 0;
 }
@@ -244,7 +247,7 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
 		interface = WGFIDO_TUNNEL_INTERFACE;
 	}
 	sd_bus_call_method_async(w->proxy->bus, NULL, WGFIDO_BUS_NAME, path, interface, "Cancel", NULL, NULL, "");
-	prompt_show(w);
+	prompt_show(w, false);
 	return 0;
 }
 
@@ -272,7 +275,7 @@ static int call_once(struct pending *w)
 		r = sd_event_add_signal(w->event, NULL, SIGTERM, on_interrupt, w);
 	if (r >= 0)
 		r = sd_event_add_signal(w->event, NULL, SIGHUP, on_interrupt, w);
-	if (r >= 0 && w->live)
+	if (r >= 0)
 		r = sd_event_add_time_relative(w->event, &tick, CLOCK_BOOTTIME, US_PER_SEC, US_PER_MS, on_second, w);
 	/* Time sources are one-shot by default. */
 	if (r >= 0 && tick)
@@ -369,17 +372,48 @@ static int error_handle(struct pending *w, const sd_bus_error *error, int r)
 	return proxy_say_error(error, r);
 }
 
+/*
+ * --token is the token's id, its name, or a part of either that only one has. One that is not plugged in may come: then it is the
+ * broker's to judge. 0, or the exit status.
+ */
+static int token_resolve(struct proxy *p, struct call_options *o)
+{
+	const struct proxy_token *found = NULL;
+	size_t n = 0;
+
+	if (!o->token || o->token == o->token_id)
+		return 0;
+	for (size_t i = 0; i < p->n_tokens; i++) {
+		const struct proxy_token *t = &p->tokens[i];
+
+		if (!strcmp(t->id, o->token))
+			return 0;
+		if (strstr(t->id, o->token) || strstr(t->name, o->token)) {
+			found = t;
+			n++;
+		}
+	}
+	if (n > 1)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT,
+			"\"%s\" fits several security keys: give the id that `wgfido tokens` shows", o->token);
+	if (found) {
+		snprintf(o->token_id, sizeof(o->token_id), "%s", found->id);
+		o->token = o->token_id;
+	}
+	return 0;
+}
+
 int call_run(struct proxy *p, const struct call *c, sd_bus_message **ret_reply)
 {
 	struct call own = *c;
 	struct pending w = {.proxy = p, .call = &own, .live = term_is_live(stderr)};
 	char *path = strdup(c->path), *tunnel_path = strdup(c->tunnel_path);
-	int status = 0;
+	int status = token_resolve(p, c->options);
 
 	/* The caller's paths point into the proxy's objects, which a signal may replace. */
 	own.path = path;
 	own.tunnel_path = tunnel_path;
-	if (!path || !tunnel_path)
+	if (!status && (!path || !tunnel_path))
 		status = say_errno(-ENOMEM, "There is no memory");
 
 	while (!status) {

@@ -16,7 +16,8 @@
 struct call_options {
 	uint64_t for_seconds;
 	bool wait;
-	const char *token;
+	const char *token; /* as given, then token_id */
+	char token_id[128];
 	const char *uv;
 	const char *label;
 	const char *type;
@@ -47,7 +48,7 @@ void call_options_clear(struct call_options *o);
 		"help", no_argument, NULL, OPTION_HELP                                                       \
 	}
 #define CALL_OPTIONS_HELP                                                                                    \
-	"  --token ID       use this security key (`wgfido tokens` lists them)\n"                           \
+	"  --token NAME     use this security key: its id, or a part of its name (see `wgfido tokens`)\n"    \
 	"  --pin-fd N       read the PIN from file descriptor N, when one is needed\n"                      \
 	"  --confirm-pin    use the PIN also when three or fewer tries are left\n"
 

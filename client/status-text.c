@@ -57,8 +57,6 @@ static void handshake_print(const struct printer *p, const struct agent_peer *a)
 	if (a->last_handshake)
 		fprintf(p->f, ", last handshake %s ago",
 			text_span(span, sizeof(span), now > a->last_handshake ? now - a->last_handshake : 0));
-	else
-		fputs(", no handshake yet", p->f);
 }
 
 static void agent_peer_print(const struct printer *p, const struct agent_peer *a)
@@ -66,8 +64,8 @@ static void agent_peer_print(const struct printer *p, const struct agent_peer *a
 	if (!strcmp(a->state, "rotated"))
 		fprintf(p->f, "%sopen%s, confirmed by a handshake", term_colour(p->f, TERM_GREEN), term_colour(p->f, TERM_PLAIN));
 	else if (!strcmp(a->state, "open"))
-		fprintf(p->f, "%sopen%s, not yet confirmed by a handshake", term_colour(p->f, TERM_GREEN),
-			term_colour(p->f, TERM_PLAIN));
+		fprintf(p->f, "%sopen%s, %s", term_colour(p->f, TERM_GREEN), term_colour(p->f, TERM_PLAIN),
+			a->last_handshake ? "not yet confirmed by a handshake" : "no handshake yet");
 	else if (!strcmp(a->state, "hunting"))
 		fputs("looking for the slot of its clock", p->f);
 	else if (!strcmp(a->state, "refused"))
@@ -115,6 +113,26 @@ static void agent_print(const struct printer *p, const struct agent_status *a)
 	fputc('\n', p->f);
 }
 
+/* Broken at blanks, and aligned behind what stands before it. */
+static void print_wrapped(FILE *f, const char *before, const char *text)
+{
+	int columns = term_columns(f), indent = (int)strlen(before);
+	int width = columns > indent + 20 ? columns - indent : 20;
+
+	fputs(before, f);
+	while ((int)strlen(text) > width) {
+		int len = width;
+
+		while (len && text[len] != ' ')
+			len--;
+		if (!len)
+			break;
+		fprintf(f, "%.*s\n%*s", len, text, indent, "");
+		text += len + 1;
+	}
+	fprintf(f, "%s\n", text);
+}
+
 static void tunnel_print(struct printer *p, const struct proxy_tunnel *t)
 {
 	const struct agent_status *agent = status_find_agent(p->s, t->interface);
@@ -127,7 +145,7 @@ static void tunnel_print(struct printer *p, const struct proxy_tunnel *t)
 	if (*t->mode)
 		fprintf(p->f, "  mode   %s, %s\n", t->mode, !strcmp(t->held, "none") ? "not enrolled" : t->held);
 	if (*t->guarantee)
-		fprintf(p->f, "  gives  %s\n", t->guarantee);
+		print_wrapped(p->f, "  gives  ", t->guarantee);
 	if (agent)
 		agent_print(p, agent);
 	for (struct proxy_peer *peer = NULL; (peer = proxy_next_peer(p->s->proxy, t, peer));)

@@ -32,14 +32,18 @@ const char *term_colour(FILE *f, enum term_colour c)
 	return term_is_live(f) && !(no_color && *no_color) ? codes[c] : "";
 }
 
-void term_live_line(const char *text)
+int term_columns(FILE *f)
 {
 	struct winsize w;
-	int columns = 79;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1)
-		columns = w.ws_col - 1;
-	fprintf(stderr, "\r\033[K%.*s", columns, text);
+	if (!isatty(fileno(f)))
+		return 100;
+	return ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
+}
+
+void term_live_line(const char *text)
+{
+	fprintf(stderr, "\r\033[K%.*s", term_columns(stderr) - 1, text);
 	fflush(stderr);
 }
 

@@ -13,6 +13,9 @@ enum term_colour { TERM_PLAIN, TERM_BOLD, TERM_DIM, TERM_RED, TERM_GREEN, TERM_Y
 /* The escape sequence, or "" where there is no colour. */
 const char *term_colour(FILE *f, enum term_colour c);
 
+/* The width of the terminal; 100 elsewhere. */
+int term_columns(FILE *f);
+
 /* Replaces the live line on stderr ("": takes it away); a line longer than the terminal is cut. */
 void term_live_line(const char *text);
 

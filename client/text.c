@@ -55,11 +55,14 @@ const char *text_time(char *buf, size_t size, uint64_t unix_seconds, uint64_t no
 
 const char *text_span(char *buf, size_t size, uint64_t seconds)
 {
-	/* To two units: nobody reads the seconds of eight hours. */
-	if (seconds >= 86400)
+	/* To two units, rounded: nobody reads the seconds of eight hours. */
+	if (seconds >= 86400) {
+		seconds += 1800;
 		seconds -= seconds % 3600;
-	else if (seconds >= 3600)
+	} else if (seconds >= 3600) {
+		seconds += 30;
 		seconds -= seconds % 60;
+	}
 	return duration_format(buf, size, seconds);
 }
 

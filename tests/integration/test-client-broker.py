@@ -104,7 +104,7 @@ class EndToEnd(Runner, BrokerCase):
         self.wgfido("enroll", "wg0", "--yes")
         code = self.code()
         red = self.token("red")
-        self.wgfido("keyslot", "add", "wg0", "--token", "soft-red", "--label", "spare")
+        self.wgfido("keyslot", "add", "wg0", "--token", "red", "--label", "spare")
         self.assertIn("touch 3 of 3", self.err)
         self.assertRegex(self.wgfido("keyslot", "list", "wg0"), r"spare\n")
         blue.unplug()

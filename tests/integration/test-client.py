@@ -72,7 +72,7 @@ class Approve(ClientCase):
         self.broker.answers["Approve"] = [fake.prompt("touch", fake.approve(7200))]
         self.broker.start()
         self.wgfido("approve", "wg0", "--for", "2h")
-        self.assertRegex(self.out, r"^office \(wg0\) is approved until .*\((1 h 59 min|2 h) left\)\.\n$")
+        self.assertRegex(self.out, r"^office \(wg0\) is approved until .*\(2 h left\)\.\n$")
         self.assertEqual(self.err, "Touch YubiKey 5 to open office (wg0) to gw for 2 h\n")
         self.assertEqual(self.broker.calls[0].options, {"for": 7200})
 
@@ -87,6 +87,22 @@ class Approve(ClientCase):
             "Touch YubiKey 5 to open office (wg0) to gw for 8 h, touch 2 of 3\n",
         )
         self.assertEqual(self.broker.calls[0].options, {"wait": True})
+
+    def test_busy_is_told_only_if_it_lasts(self):
+        self.broker.answers["Approve"] = [fake.prompt("busy", fake.prompt("touch", fake.approve()), after_ms=1)]
+        self.broker.start()
+        self.wgfido("approve", "wg0")
+        self.assertEqual(self.err, "Touch YubiKey 5 to open office (wg0) to gw for 8 h\n")
+
+    def test_token_by_name(self):
+        self.broker.add(fake.Token, 1)
+        self.broker.add(fake.Token, 2, Name="Nitrokey")
+        self.broker.start()
+        for given, asked in (("path-1", "path-1"), ("Nitro", "path-2"), ("usb-7", "usb-7")):
+            self.wgfido("approve", "wg0", "--token", given)
+            self.assertEqual(self.broker.calls[-1].options, {"token": asked})
+        self.wgfido("approve", "wg0", "--token", "path", status=24)
+        self.assertIn("fits several", self.err)
 
     def test_peer(self):
         self.broker.add(fake.Peer, self.wg0, KEY["B"])

@@ -91,7 +91,8 @@ static void test_times(void **state)
 	assert_string_equal(text_time(buf, sizeof(buf), now + 7 * 86400, now), "2024-03-06 22:00");
 	assert_string_equal(text_time(buf, sizeof(buf), now - 86400, now), "2024-02-27 22:00");
 	assert_string_equal(text_time(buf, sizeof(buf), UINT64_MAX / 2, now), "?");
-	assert_string_equal(text_span(buf, sizeof(buf), 8 * 3600 - 1), "7 h 59 min");
+	assert_string_equal(text_span(buf, sizeof(buf), 8 * 3600 - 1), "8 h");
+	assert_string_equal(text_span(buf, sizeof(buf), 8 * 3600 - 31), "7 h 59 min");
 	assert_string_equal(text_span(buf, sizeof(buf), 90), "1 min 30 s");
 	assert_string_equal(text_until(buf, sizeof(buf), 3700 * US_PER_SEC,
 				    (struct instant){100 * US_PER_SEC, now * US_PER_SEC}),
