@@ -66,3 +66,10 @@ tests_unit_test_hid_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hid_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_hid_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl,--wrap=hid_init,--wrap=hid_exit,--wrap=hid_open_path,--wrap=hid_close \
 	-Wl,--wrap=hid_write,--wrap=hid_read_timeout
+
+# Without sanitizers, whatever the build: those need a wider sandbox than the one that ships.
+UNIT_TESTS += tests/unit/test-sandbox
+tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/unit.h token/sandbox.c token/sandbox.h common/secret.c
+tests_unit_test_sandbox_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS) $(SODIUM_CFLAGS) $(SECCOMP_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sandbox_LDFLAGS = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+tests_unit_test_sandbox_LDADD = $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)

@@ -101,7 +101,7 @@ static int landlock_enter(const char *node)
 static const char *const syscalls_allowed[] = {
 	/* the socket to the broker, the token */
 	"read", "write", "readv", "writev", "recvfrom", "recvmsg", "sendto", "sendmsg", "poll", "ppoll", "close", "flock",
-	"fstat", "newfstatat", "statx", "lseek", "fcntl",
+	"fstat", "newfstatat", "statx", "lseek",
 	/* memory */
 	"brk", "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock",
 	/* time, randomness, and what libc does on its own */
@@ -144,6 +144,18 @@ static int allow_memory(scmp_filter_ctx filter)
 	return r;
 }
 
+/* To look only: F_SETOWN and F_SETSIG would signal the broker, whose uid is the same; stderr's flags are the broker's too. */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	static const int commands[] = {F_GETFD, F_SETFD, F_GETFL};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(commands) / sizeof(*commands); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	return r;
+}
+
 static int allow_hidraw(scmp_filter_ctx filter)
 {
 	int r = allow(filter, "open");
@@ -170,6 +182,8 @@ static int seccomp_fill(scmp_filter_ctx filter, const char *node)
 {
 	int r = allow_memory(filter);
 
+	if (r == 0)
+		r = allow_fcntl(filter);
 	for (size_t i = 0; r == 0 && i < sizeof(syscalls_allowed) / sizeof(*syscalls_allowed); i++)
 		r = allow(filter, syscalls_allowed[i]);
 	if (r == 0)
@@ -201,7 +215,10 @@ static int seccomp_enter(const char *node)
 
 	if (!filter)
 		return -ENOMEM;
-	r = seccomp_fill(filter, node);
+	/* Other ABIs' calls (32-bit, x32) as ours: by default only the thread would be ended. */
+	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0)
+		r = seccomp_fill(filter, node);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
