@@ -68,8 +68,8 @@ tests_unit_test_hid_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl,--wrap=hid_init,--w
 	-Wl,--wrap=hid_write,--wrap=hid_read_timeout
 
 # Without sanitizers, whatever the build: those need a wider sandbox than the one that ships.
-UNIT_TESTS += tests/unit/test-sandbox
-tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/unit.h token/sandbox.c token/sandbox.h common/secret.c
-tests_unit_test_sandbox_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS) $(SODIUM_CFLAGS) $(SECCOMP_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_sandbox_LDFLAGS = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
-tests_unit_test_sandbox_LDADD = $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test-sandbox-escape
+tests_unit_test_sandbox_escape_SOURCES = tests/unit/test-sandbox-escape.c tests/unit/unit.h token/sandbox.c token/sandbox.h common/secret.c
+tests_unit_test_sandbox_escape_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS) $(SODIUM_CFLAGS) $(SECCOMP_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sandbox_escape_LDFLAGS = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+tests_unit_test_sandbox_escape_LDADD = $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
