@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/agent-status.h"
 #include "client/call.h"
+#include "client/dirs.h"
 #include "client/proxy.h"
 #include "client/say.h"
 #include "client/target.h"
@@ -29,9 +31,19 @@ static void purpose_format(char *buf, size_t size, struct proxy *p, const struct
 		*peer ? " to " : "", peer, text_span(span, sizeof(span), seconds));
 }
 
+/* The approval stands, but who opens the tunnel? */
+static void agent_check(const char *ifname)
+{
+	struct agent_status *agent = NULL;
+
+	if (agent_status_load(&agent, dirs_agent_run(), ifname) < 0)
+		say_warning("wgfido-rotate does not guard %s, so nothing opens it: systemctl restart wgfido-rotate", ifname);
+	agent_status_free(agent);
+}
+
 static int approve_one(struct proxy *p, const struct target *t, struct call_options *o)
 {
-	char purpose[256], tunnel[128], peer[64] = "", until_text[96];
+	char purpose[256], tunnel[128], peer[64] = "", ifname[64], until_text[96];
 	sd_bus_message *reply = NULL;
 	uint64_t until;
 	int r;
@@ -39,6 +51,7 @@ static int approve_one(struct proxy *p, const struct target *t, struct call_opti
 	text_tunnel(tunnel, sizeof(tunnel), t->tunnel);
 	if (t->peer)
 		text_peer(peer, sizeof(peer), t->peer);
+	snprintf(ifname, sizeof(ifname), "%s", t->tunnel->interface);
 	purpose_format(purpose, sizeof(purpose), p, t, o);
 	r = call_run(p,
 		&(struct call){
@@ -58,6 +71,7 @@ static int approve_one(struct proxy *p, const struct target *t, struct call_opti
 		return say_errno(r, "The broker's answer cannot be read");
 	printf("%s%s%s is approved until %s.\n", tunnel, *peer ? " to " : "", peer,
 		text_until(until_text, sizeof(until_text), until, clock_now(&clock_system)));
+	agent_check(ifname);
 	return 0;
 }
 

@@ -197,6 +197,9 @@ static void tell(const struct protect *c)
 	printf("%s is protected: its private key is in no file any more that opens without the security key.\n"
 	       "Copies made before remain: look through backups, snapshots and other machines.%s\n",
 		c->ifname, c->rekey ? " They hold the old key." : "");
+	if (c->file.st.st_nlink > 1)
+		say_warning("%s had other names (%lu hard links more), and what they name still has the key: remove them",
+			c->file.path, (unsigned long)c->file.st.st_nlink - 1);
 	if (c->rekey)
 		printf("The other end must replace this side's public key:\nPublicKey = %s\n", c->held_public_key);
 	else

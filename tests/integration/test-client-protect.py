@@ -181,6 +181,11 @@ class Protect(ProtectCase):
         self.assertIn(b"1h", self.read("etc/wg0.conf"))
         self.assertIn("still guards", self.out)
 
+    def test_hard_link(self):
+        os.link(self.where("wireguard/wg0.conf"), self.where("copy"))
+        self.wgfido("protect", "wg0", "--yes")
+        self.assertIn("(1 hard links more)", self.err)
+
     def refuse(self, text, words, status=24):
         self.write("wireguard/wg0.conf", text)
         self.wgfido("protect", "wg0", "--yes", status=status)

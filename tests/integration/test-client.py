@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import termios
 import time
 
 from client_case import KEY, WGFIDO, ClientCase, fake, signal, unittest
@@ -67,6 +68,13 @@ class Approve(ClientCase):
         b = self.start_broker()
         self.wg0 = b.add(fake.Tunnel, "wg0", Name="office", **HELD)
         self.gw = b.add(fake.Peer, self.wg0, KEY["A"], Name="gw")
+        self.write("run/wg0.json", '{"interface": "wg0", "state": "closed"}')
+
+    def test_no_agent(self):
+        os.unlink(self.where("run/wg0.json"))
+        self.broker.start()
+        self.wgfido("approve", "wg0")
+        self.assertIn("wgfido-rotate does not guard wg0", self.err)
 
     def test_touch(self):
         self.broker.answers["Approve"] = [fake.prompt("touch", fake.approve(7200))]
@@ -226,6 +234,20 @@ class Approve(ClientCase):
         t.expect("PIN of")
         t.type("\x03")
         self.assertEqual(t.finish(), 12)
+
+    def test_terminated_at_the_pin(self):
+        """Whatever ends it, the terminal echoes again."""
+        self.broker.answers["Approve"] = [fake.fail("PinRequired") for _ in range(3)]
+        self.broker.start()
+        for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            t = self.terminal("approve", "wg0")
+            t.expect("PIN of")
+            self.assertFalse(termios.tcgetattr(t.fd)[3] & termios.ECHO)
+
+            os.kill(t.pid, sig)
+            t.expect("\n")
+            self.assertTrue(termios.tcgetattr(t.fd)[3] & termios.ECHO)
+            self.assertEqual(t.finish(), -sig)
 
     def test_interrupt_cancels(self):
         self.broker.answers["Approve"] = [fake.prompt("touch", fake.never)]
@@ -409,7 +431,6 @@ class Status(ClientCase):
         p.communicate()
         self.assertEqual(p.returncode, 0)
 
-
     def test_monitor(self):
         self.with_tunnel()
         self.agent(state="closed", peers=[])
@@ -476,6 +497,7 @@ class Status(ClientCase):
 
 
 PATIENCE_SECONDS = 60
+
 
 if __name__ == "__main__":
     unittest.main()
