@@ -15,7 +15,8 @@ summary() {
 rss() { awk '/^(RssAnon|VmRSS)/ { printf "%s %.1f MiB  ", $1, $2 / 1024 }' "/proc/$(net_pid "$1")/status"; }
 
 stage_set --no-udev
-STAGE_SLOT=120 stage_office
+STAGE_SLOT=120
+stage_office
 stage_plug blue
 laptop wgfido enroll office --yes >/dev/null
 stage_office_gateway
