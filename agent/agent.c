@@ -174,6 +174,37 @@ bool agent_wants_objects(struct agent *a)
 	return wants;
 }
 
+/* True when something was asked for: its answer is what to look at the interface for. */
+static bool agent_ask(struct agent *a, struct guard *g)
+{
+	const struct instant now = clock_now(a->world.clock);
+	uint8_t public_key[KEY_SIZE];
+	enum rotator_want want;
+	bool asked = false;
+
+	while ((want = rotator_next_want(g->rotator, &now, public_key)) != ROTATOR_WANT_NONE) {
+		const bool psk = want == ROTATOR_WANT_PSK;
+		const int r = psk ? a->ask_psk(a, g->ifname, public_key) : a->ask_private_key(a, g->ifname);
+
+		asked = asked || r >= 0;
+		if (r >= 0)
+			continue;
+		if (psk)
+			rotator_got_psk(g->rotator, public_key, NULL, 0, 0, &now);
+		else
+			rotator_got_key(g->rotator, NULL, &now);
+	}
+	return asked;
+}
+
+/* What closes is carried out now. What opens waits for the key, and does not read the interface before it has it. */
+static void agent_approved(struct agent *a, struct guard *g, uint64_t until_us)
+{
+	if (until_us == 0 || !a->ask_psk || !agent_ask(a, g))
+		guard_kick(g);
+}
+
+
 void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
 	const char *end_reason)
 {
@@ -188,7 +219,10 @@ void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "the approval ended: %s", end_reason);
 	else if (*state)
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "not approved: %s", state);
-	guard_kick(g);
+	/* In psk mode it is the peers that open. */
+	if (until_us && !g->rotator->identity)
+		return;
+	agent_approved(a, g, until_us);
 }
 
 void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
@@ -198,7 +232,7 @@ void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[st
 	if (!g || a->world.gateway)
 		return;
 	rotator_approve(g->rotator, public_key, until_us);
-	guard_kick(g);
+	agent_approved(a, g, until_us);
 }
 
 static void agent_note(struct agent *a, const char *ifname, const char *error)
@@ -240,25 +274,6 @@ void agent_got_private_key(struct agent *a, const char *ifname, struct secret *k
 	guard_kick(g);
 }
 
-static void agent_ask(struct agent *a, struct guard *g)
-{
-	const struct instant now = clock_now(a->world.clock);
-	uint8_t public_key[KEY_SIZE];
-	enum rotator_want want;
-
-	while ((want = rotator_next_want(g->rotator, &now, public_key)) != ROTATOR_WANT_NONE) {
-		const bool psk = want == ROTATOR_WANT_PSK;
-		const int r = psk ? a->ask_psk(a, g->ifname, public_key) : a->ask_private_key(a, g->ifname);
-
-		if (r >= 0)
-			continue;
-		if (psk)
-			rotator_got_psk(g->rotator, public_key, NULL, 0, 0, &now);
-		else
-			rotator_got_key(g->rotator, NULL, &now);
-	}
-}
-
 bool agent_run(struct agent *a)
 {
 	bool ok = true;
@@ -267,7 +282,7 @@ bool agent_run(struct agent *a)
 		if (!guard_run(g))
 			ok = false;
 		if (!a->world.gateway && a->ask_psk)
-			agent_ask(a, g);
+			(void)agent_ask(a, g);
 	}
 	agent_drop_gone(a, false);
 	return ok;

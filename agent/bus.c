@@ -263,34 +263,11 @@ static bool from_broker(const struct bus *b, sd_bus_message *m)
 	return b->owner && sender && strcmp(sender, b->owner) == 0;
 }
 
-/* Does this PropertiesChanged already say that the approval is over? Closing does not wait for a round trip. */
-static bool says_closed(sd_bus_message *m)
-{
-	const char *name, *state;
-	bool closed = false;
-
-	if (sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
-		return false;
-	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
-		if (sd_bus_message_read_basic(m, 's', &name) < 0)
-			return closed;
-		if (strcmp(name, "State") == 0) {
-			if (sd_bus_message_read(m, "v", "s", &state) < 0)
-				return closed;
-			closed = strcmp(state, "approved") != 0;
-		} else if (sd_bus_message_skip(m, "v") < 0) {
-			return closed;
-		}
-		if (sd_bus_message_exit_container(m) < 0)
-			return closed;
-	}
-	return closed;
-}
-
 static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct bus *b = userdata;
 	const char *path = sd_bus_message_get_path(m), *interface;
+	struct properties p = { .state = "" };
 	uint8_t public_key[KEY_SIZE];
 	char ifname[IF_NAMESIZE];
 	bool is_peer;
@@ -301,11 +278,18 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
 		return 0;
 	if (strcmp(interface, is_peer ? WGFIDO_PEER_INTERFACE : WGFIDO_TUNNEL_INTERFACE) != 0)
 		return 0;
-	if (says_closed(m)) {
-		if (is_peer)
-			b->handlers->peer(b->userdata, ifname, public_key, 0);
-		else
+	if (properties_read(m, &p) == 0) {
+		const bool closes = *p.state && strcmp(p.state, "approved") != 0;
+
+		/* Closing does not wait for a round trip, nor does opening a peer when all that it takes is here. */
+		if (is_peer && (closes || (*p.state && p.approved_until))) {
+			tell_peer(b, ifname, public_key, &p);
+			return 0;
+		}
+		if (!is_peer && closes)
 			b->handlers->tunnel(b->userdata, ifname, NULL, 0, "", "");
+		if (!*p.state && !p.approved_until && !*p.end_reason && !*p.public_key)
+			return 0;
 	}
 	/* A signal has only what changed, and of that not all; the whole is one round trip away. */
 	(void)bus_call(b, path, PROPERTIES, "GetAll", on_get_all, ifname, is_peer ? public_key : NULL, "s", interface);
