@@ -211,7 +211,7 @@ size_t broker_cancel(struct broker *b, const struct requester *who, const char *
 
 	for (r = TAILQ_FIRST(&b->requests); r; r = following) {
 		following = TAILQ_NEXT(r, link);
-		if (r->state != REQUEST_PENDING || r->requester.uid != who->uid || strcmp(r->ifname, ifname) != 0 ||
+		if (r->requester.uid != who->uid || strcmp(r->ifname, ifname) != 0 ||
 			(peer && r->has_peer && !key_equal(r->peer, peer)))
 			continue;
 		request_cancel(r, "");

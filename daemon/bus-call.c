@@ -97,7 +97,7 @@ static int on_caller_gone(sd_bus_track *track, void *userdata)
 		request_cancel(c->request, "the caller went away");
 	else
 		call_free(c);
-	return 0;
+	return 1;
 }
 
 static int append_pipe(sd_bus_message *m, const struct secret *s)

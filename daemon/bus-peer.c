@@ -50,18 +50,11 @@ static int get_number(sd_bus_message *reply, uint64_t n)
 		return body; \
 	}
 
-static int get_who(sd_bus_message *reply, const struct tunnel_peer *p)
-{
-	char text[96];
-
-	return get_text(reply, tunnel_peer_requester(p->tunnel, p->config, text, sizeof(text)));
-}
-
 GETTER(public_key, get_base64(reply, p->config->public_key))
 GETTER(name, get_text(reply, p->config->name ? p->config->name : ""))
 GETTER(state, get_text(reply, tunnel_peer_state(p->tunnel, p->config)))
 GETTER(approved_until, get_number(reply, tunnel_peer_approved_until(p->tunnel, p->config)))
-GETTER(requester, get_who(reply, p))
+GETTER(requester, get_text(reply, tunnel_peer_requester(p->tunnel, p->config)))
 GETTER(end_reason, get_text(reply, approval_end_name(p->end_reason)))
 
 /* The core's userdata of all objects is the object; the bus is found by way of its broker. */

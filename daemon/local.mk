@@ -45,3 +45,9 @@ EXTRA_DIST += \
 	tests/integration/broker_case.py \
 	tests/integration/mock_logind.py \
 	tests/integration/mock_polkit.py
+
+UNIT_TESTS += tests/unit/test-broker
+tests_unit_test_broker_SOURCES = tests/unit/test-broker.c
+tests_unit_test_broker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_broker_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) \
+	$(JANSSON_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)

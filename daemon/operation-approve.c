@@ -61,6 +61,7 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 	struct secret **preshared = NULL;
 	const char *path = "";
 	char what[160], span[48];
+	size_t i;
 	int r;
 
 	r = load_preshared(&preshared, t->config, &path);
@@ -90,9 +91,12 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 		a->until_boot_us = approval_until_boot_us(approval);
 	a->first_done = true;
 	t->end_reason = APPROVAL_END_NONE;
-	for (size_t i = 0; i < t->config->n_peers; i++)
-		if (!op->has_peer || key_equal(t->config->peers[i].public_key, op->peer))
-			t->peers[i].end_reason = APPROVAL_END_NONE;
+	for (i = 0; i < t->config->n_peers; i++) {
+		if (op->has_peer && !key_equal(t->config->peers[i].public_key, op->peer))
+			continue;
+		t->peers[i].end_reason = APPROVAL_END_NONE;
+		memcpy(t->peers[i].requester, op->requester.text, sizeof(t->peers[i].requester));
+	}
 	tunnel_describe(t, op->has_peer ? op->peer : NULL, what, sizeof(what));
 	broker_note(op->broker, LOG_LEVEL_INFO, "%s: approved by %s with %s (%s) for %s", what, op->requester.text,
 		token_name(opened->token), opened->uv == WIRE_UV_PIN ? "PIN" : "touch",

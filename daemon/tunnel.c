@@ -319,14 +319,12 @@ uint64_t tunnel_peer_approved_until(const struct tunnel *t, const struct config_
 	return a ? approval_until_boot_us(a) : 0;
 }
 
-const char *tunnel_peer_requester(const struct tunnel *t, const struct config_peer *peer, char *buf, size_t size)
+const char *tunnel_peer_requester(const struct tunnel *t, const struct config_peer *peer)
 {
-	const struct approval *a = find(t, peer->public_key);
-	const struct operation *op = a ? NULL : peer_operation(t, peer);
+	const struct operation *op;
 
-	if (a)
-		(void)snprintf(buf, size, "uid %u", approval_request(a)->uid);
-	else
-		(void)snprintf(buf, size, "%s", op ? op->requester.text : "");
-	return buf;
+	if (find(t, peer->public_key))
+		return t->peers[peer - t->config->peers].requester;
+	op = peer_operation(t, peer);
+	return op ? op->requester.text : "";
 }

@@ -25,6 +25,7 @@ struct tunnel_peer {
 	const struct config_peer *config;
 	enum approval_end end_reason;
 	bool dirty;
+	char requester[96]; /* of the last approval: "uid 1000 (alice)" */
 };
 
 struct tunnel {
@@ -67,6 +68,6 @@ uint64_t tunnel_approved_until(const struct tunnel *t);
 const char *tunnel_peer_state(const struct tunnel *t, const struct config_peer *peer);
 uint64_t tunnel_peer_approved_until(const struct tunnel *t, const struct config_peer *peer);
 /* "" if nobody */
-const char *tunnel_peer_requester(const struct tunnel *t, const struct config_peer *peer, char *buf, size_t size);
+const char *tunnel_peer_requester(const struct tunnel *t, const struct config_peer *peer);
 /* The operation whose prompt is shown: the oldest on this tunnel. NULL: none. */
 const struct operation *tunnel_operation(const struct tunnel *t);

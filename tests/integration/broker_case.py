@@ -4,6 +4,7 @@ broker itself, and ways to call it."""
 import base64
 import json
 import os
+import pwd
 import re
 import select
 import shutil
@@ -25,7 +26,7 @@ WORKER = os.path.join(BUILD, "token", "wgfido-token")
 SOFTTOKEN = os.path.join(BUILD, "token", "soft", "wgfido-softtoken")
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATIENCE = 30  # seconds, for a machine that is busy; nothing waits this long when all is well
-OTHER_UID = 65534  # somebody else, for tests that run as root
+OTHER_UID = 65534 if os.getuid() != 65534 else 65533  # somebody else, for tests that run as root
 
 NAME = "org.wgfido1"
 ROOT = "/org/wgfido1"
@@ -48,6 +49,8 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 {policy}
 </busconfig>
 """
+POLKITD = next((p for p in (os.environ.get("POLKITD", ""), "/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd")
+                if p and os.access(p, os.X_OK)), None)
 
 
 def project_policy(broker_uid, agent_uid):
@@ -201,6 +204,7 @@ class BrokerCase(unittest.TestCase):
             os.mkdir(d)
         self.keys = os.path.join(self.state, "keys")
         self.processes = []
+        self.daemon = None
         self.addCleanup(self.stop_all)
         self.plugged = []
         self.start_bus()
@@ -209,7 +213,6 @@ class BrokerCase(unittest.TestCase):
         self.questions = os.path.join(self.dir, "questions")
         self.polkit_says({"*": "yes"})
         self.log = os.path.join(self.dir, "log")
-        self.daemon = None
 
     # The surroundings
 
@@ -217,12 +220,19 @@ class BrokerCase(unittest.TestCase):
         path = os.path.join(self.dir, "bus")
         config = os.path.join(self.dir, "bus.conf")
         with open(config, "w", encoding="utf-8") as f:
-            f.write(BUS_CONFIG.format(path=path, uid=os.getuid(), policy=self.policy()))
+            f.write(BUS_CONFIG.format(path=path, uid=os.getuid(), policy=self.policy() + self.polkitd_policy()))
         self.address = "unix:path=" + path
         self.bus_daemon = self.spawn(["dbus-daemon", "--nofork", "--nopidfile", "--print-address",
                                       "--config-file=" + config], ready=True, stderr=subprocess.DEVNULL)
         self.bus = dbus.bus.BusConnection(self.address)
         self.addCleanup(self.bus.close)
+
+    @staticmethod
+    def polkitd_policy():
+        try:
+            return '<policy user="%d"><allow own="org.freedesktop.PolicyKit1"/></policy>' % pwd.getpwnam("polkitd").pw_uid
+        except KeyError:
+            return ""
 
     def policy(self):
         return project_policy(os.getuid(), self.AGENT_UID)
@@ -254,6 +264,25 @@ class BrokerCase(unittest.TestCase):
     def start_polkit(self):
         self.polkit = self.spawn([sys.executable, "-B", os.path.join(HERE, "mock_polkit.py"), self.address,
                                   self.answers, self.questions], ready=True)
+
+    def start_real_polkit(self, rules):
+        """The distribution's polkitd with this project's actions, and with rules; in a mount namespace, as it reads them
+        from fixed directories only."""
+        if not POLKITD:
+            self.skipTest("there is no polkitd here")
+        if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+            self.skipTest("a mount namespace is needed for polkitd")
+        actions, rules_dir = os.path.join(self.dir, "actions"), os.path.join(self.dir, "rules")
+        for d in (actions, rules_dir):
+            os.mkdir(d)
+        shutil.copy(os.path.join(SOURCE, "polkit", NAME + ".policy"), actions)
+        with open(os.path.join(rules_dir, "10-test.rules"), "w", encoding="utf-8") as f:
+            f.write(rules)
+        self.polkit = self.spawn(
+            ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /usr/share/polkit-1/actions && '
+             'mount --bind "$2" /usr/share/polkit-1/rules.d && exec "$0" --no-debug', POLKITD, actions, rules_dir],
+            env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.address))
+        self.wait_for(lambda: self.bus.name_has_owner("org.freedesktop.PolicyKit1"), "polkitd")
 
     def polkit_says(self, answers):
         with open(self.answers + ".new", "w", encoding="utf-8") as f:

@@ -10,7 +10,7 @@ import dbus.lowlevel
 from broker_case import (MANAGER, NAME, OTHER_UID, PEER, ROOT, TUNNEL, BrokerCase, boottime_us, pipe_with)
 
 
-class Polkit(BrokerCase):
+class Somebody(BrokerCase):
     """All callers here are not root: for a test that runs as root, a process of another uid."""
 
     def setUp(self):
@@ -37,6 +37,8 @@ class Polkit(BrokerCase):
             self.start_polkit()
         self.start_broker(polkit=False, **kwargs)
 
+
+class Polkit(Somebody):
     def enrolled(self):
         self.ready()
         self.token()
@@ -124,6 +126,35 @@ class Polkit(BrokerCase):
             self.wait_for(lambda: len(self.news()) == n + 1, "question %d" % n)
         self.assertRefused("LimitExceeded", self.someone, "Approve", self.options())
         self.assertRefused("LimitExceeded", self.someone, "Revoke")
+
+
+class RealPolkit(Somebody):
+    """The real polkitd with the project's actions. Its callers have no session."""
+
+    RULES = """polkit.addRule(function(action, subject) {
+        if (action.id == "org.wgfido1.approve" && action.lookup("tunnel") == "wg1" &&
+            action.lookup("duration") == "8 h")
+            return polkit.Result.YES;
+    });"""
+
+    def test_all(self):
+        self.start_real_polkit(self.RULES)
+        self.config("wg0")
+        self.config("wg1")
+        self.ready(with_polkit=False)
+        self.token()
+        for ifname in ("wg0", "wg1"):
+            self.enroll(ifname)
+        # auth_self and auth_admin, and nobody to ask
+        self.assertRefused("Denied", self.someone, "Approve", self.options(), text="wants authentication")
+        self.assertRefused("Denied", self.someone, "Enroll", self.options())
+        # A rule of the administrator's sees the details.
+        self.assertRefused("Denied", self.someone, "Approve", self.options(**{"for": 60}), path=self.tunnel("wg1"))
+        self.someone("Approve", self.options(), path=self.tunnel("wg1"))
+        self.assertEqual(self.tunnel_state("wg1"), "approved")
+        # revoke: yes, for anyone
+        self.someone("Revoke", path=self.tunnel("wg1"))
+        self.assertEqual(self.tunnel_state("wg1"), "locked")
 
 
 class Agent(BrokerCase):

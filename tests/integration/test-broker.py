@@ -25,6 +25,7 @@ class Main(BrokerCase):
         self.assertEqual(self.tunnel_state(), "approved")
         self.assertEqual(self.get(self.peer(), PEER, "State"), "approved")
         self.assertEqual(self.get(self.peer(), PEER, "ApprovedUntil"), until)
+        self.assertRegex(self.get(self.peer(), PEER, "Requester"), r"^uid \d+ \(\S+\)$")
         psk, start, end = self.get_psk()
         self.assertEqual((len(psk), end - start), (32, 120))
         self.assertEqual(self.get_psk()[0], psk)
