@@ -2,6 +2,7 @@
 noinst_LIBRARIES += daemon/libbroker.a
 daemon_libbroker_a_SOURCES = \
 	daemon/broker.c daemon/broker.h \
+	daemon/broker-reload.c \
 	daemon/expiry.c daemon/expiry.h \
 	daemon/operation.c daemon/operation.h \
 	daemon/operation-approve.c \
