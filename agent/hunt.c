@@ -75,18 +75,18 @@ static int8_t hunt_next_attempt(const struct hunt *h, const struct hunt_clock *c
 	return attempt;
 }
 
-static void hunt_confirm(struct hunt *h, const struct hunt_clock *c, int32_t offset)
+/* offset: where the peer most likely is; bound: where it is at least, which alone limits later tries. */
+static void hunt_confirm(struct hunt *h, const struct hunt_clock *c, int32_t offset, int32_t bound)
 {
-	const bool aged = h->has_confirmed && c->now.boot_us - h->furthest_boot_us >= HUNT_FURTHEST_US;
+	const bool behind = h->has_confirmed && bound < h->furthest;
+	const bool aged = c->now.boot_us - h->furthest_boot_us >= HUNT_FURTHEST_US;
 
-	if (h->has_confirmed && offset < h->furthest && !aged) {
-		h->confirmed = offset;
-		return;
-	}
-	/* One at a time even then: a copy of the client as it was falls behind by a slot every slot. */
-	h->furthest = h->has_confirmed && offset < h->furthest ? h->furthest - 1 : offset;
-	h->furthest_boot_us = c->now.boot_us;
 	h->confirmed = offset;
+	if (behind && !aged)
+		return;
+	/* One at a time even then: a copy of the client as it was falls behind by a slot every slot. */
+	h->furthest = behind ? h->furthest - 1 : bound;
+	h->furthest_boot_us = c->now.boot_us;
 	h->has_confirmed = true;
 }
 
@@ -102,15 +102,13 @@ static void hunt_handshake(struct hunt *h, const struct hunt_clock *c, uint64_t 
 	h->rest_until_us = 0;
 	if (!h->is_set)
 		return;
-	if (at_us >= h->set_real_us + HUNT_OVERLAP_US)
-		hunt_confirm(h, c, h->offset);
-	else if (h->previous_set_real_us && at_us + HUNT_OVERLAP_US >= h->set_real_us)
-		/* Either: for what bounds the tries, the lesser one is the safe one to believe. */
-		hunt_confirm(h, c, h->offset < h->previous_offset ? h->offset : h->previous_offset);
+	if (at_us >= h->set_real_us)
+		hunt_confirm(h, c, h->offset,
+			h->previous_set_real_us && at_us < h->set_real_us + HUNT_OVERLAP_US && h->previous_offset < h->offset ?
+				h->previous_offset :
+				h->offset);
 	else if (h->previous_set_real_us && at_us >= h->previous_set_real_us + HUNT_OVERLAP_US)
-		hunt_confirm(h, c, h->previous_offset);
-	else if (!h->previous_set_real_us && at_us >= h->set_real_us)
-		hunt_confirm(h, c, h->offset);
+		hunt_confirm(h, c, h->previous_offset, h->previous_offset);
 }
 
 static void hunt_move_on(struct hunt *h, const struct hunt_clock *c)

@@ -17,3 +17,18 @@ sbin_PROGRAMS += agent/wgfido-rotate
 agent_wgfido_rotate_SOURCES = agent/main.c agent/bus.c agent/bus.h
 agent_wgfido_rotate_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_wgfido_rotate_LDADD = $(AGENT_LIBS) $(SYSTEMD_LIBS)
+
+# A WireGuard in memory, for the tests.
+check_LIBRARIES += tests/sim/libfakewg.a
+tests_sim_libfakewg_a_SOURCES = tests/sim/fake-wg.c tests/sim/fake-wg.h
+tests_sim_libfakewg_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+
+UNIT_TESTS += tests/sim/test-hunt-sim
+tests_sim_test_hunt_sim_SOURCES = tests/sim/test-hunt-sim.c tests/sim/sim.c tests/sim/sim.h
+tests_sim_test_hunt_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_sim_test_hunt_sim_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-rotator
+tests_unit_test_rotator_SOURCES = tests/unit/test-rotator.c tests/unit/unit.h
+tests_unit_test_rotator_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rotator_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
