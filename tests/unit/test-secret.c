@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #ifdef UNIT_ASAN
 #include <sanitizer/asan_interface.h>
@@ -113,6 +115,40 @@ static void test_truncate(void **state)
 	assert_true(sodium_is_zero(p + 6, 11));
 	secret_truncate(s, 0);
 	assert_int_equal(secret_len(s), 0);
+}
+
+static void borrow_short_key(struct secret *s)
+{
+	(void)secret_key(s);
+}
+
+static void lengthen(struct secret *s)
+{
+	secret_truncate(s, 17);
+}
+
+/* Behind a secret of the wrong length lies somebody else's: such a mistake ends the process. */
+static void test_wrong_length_aborts(void **state)
+{
+	void (*const mistakes[])(struct secret *s) = { borrow_short_key, lengthen };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_secret_ struct secret *s = secret_new(16);
+		int status, null;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			signal(SIGABRT, SIG_DFL); /* cmocka's handler and the message are not wanted */
+			null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+			dup2(null, STDERR_FILENO);
+			mistakes[i](s);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
 }
 
 static void test_freed_is_wiped(void **state)
@@ -350,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_equal_dup_take),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_truncate),
+		cmocka_unit_test(test_wrong_length_aborts),
 		cmocka_unit_test(test_freed_is_wiped),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_no_guarded_memory),
