@@ -20,6 +20,7 @@
 enum section { SECTION_NONE, SECTION_INTERFACE, SECTION_PEER };
 
 #define N_KEYS_MAX 16
+#define NAME_SHOWN_MAX 32
 
 struct parser {
 	const char *path;
@@ -288,6 +289,9 @@ static int parser_fail_unknown_key(struct parser *p, const char *name)
 		if (config_keys[i].section == p->section)
 			used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s", used ? ", " : "",
 				config_keys[i].name);
+	/* A line that is nothing but a private key reads as "name =" as well, where its base64 has neither + nor /. */
+	if (strlen(name) > NAME_SHOWN_MAX)
+		return parser_fail(p, p->line, "unknown key in [%s]; allowed: %s", section_names[p->section], allowed);
 	return parser_fail(p, p->line, "unknown key \"%s\" in [%s]; allowed: %s", name, section_names[p->section], allowed);
 }
 
@@ -421,7 +425,8 @@ static int parser_handle(void *user, const char *section, const char *name, cons
 	if (p->r < 0)
 		return 0;
 	if (p->section == SECTION_NONE) {
-		parser_fail(p, p->line, "\"%s\" stands before the first section; put it under [Interface] or [Peer]", name);
+		parser_fail(p, p->line, "\"%s\" stands before the first section; put it under [Interface] or [Peer]",
+			strlen(name) > NAME_SHOWN_MAX ? "..." : name);
 		return 0;
 	}
 	for (size_t i = 0; i < N_NAMES(config_keys); i++) {

@@ -220,6 +220,12 @@ static const struct {
 	{ PEER "Schedule = time\n[Interface]\nMode = identity\n", "office.conf:3: Schedule needs Mode = psk" },
 	{ "[Interface]\nMode = identity\n" PEER "TokenPublicKey = " KEY_C "\nSchedule = time\n",
 		"office.conf:5: TokenPublicKey needs Mode = psk" },
+	/* a stray private key is not told again */
+	{ HEAD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8=\n",
+		"office.conf:4: unknown key in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
+		"ApprovalScope, EndOn, SlotSeconds" },
+	{ "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8=\n",
+		"office.conf:1: \"...\" stands before the first section; put it under [Interface] or [Peer]" },
 	/* only the first error counts */
 	{ HEAD "Foo = 1\nBar = 2\n[Baz]\n",
 		"office.conf:4: unknown key \"Foo\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
