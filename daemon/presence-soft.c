@@ -43,7 +43,6 @@ static int on_connection(sd_event_source *s, int fd, uint32_t events, void *user
 	ssize_t n;
 	char byte;
 
-	(void)s;
 	if (!(events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))) {
 		/* MSG_TRUNC: the rest of the packet goes as well. An empty packet looks like the end, and is no report either. */
 		for (int i = 0; i < REPORTS_PER_TURN; i++) {
@@ -51,8 +50,11 @@ static int on_connection(sd_event_source *s, int fd, uint32_t events, void *user
 			if (n <= 0)
 				break;
 		}
-		if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-			return 0;
+		/* A token that never stops talking waits behind everybody else, until it does. */
+		if (n > 0)
+			return sd_event_source_set_priority(s, SD_EVENT_PRIORITY_IDLE);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return sd_event_source_set_priority(s, SD_EVENT_PRIORITY_IMPORTANT);
 	}
 	presence_remove(e->presence, e);
 	return 0;

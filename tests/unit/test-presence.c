@@ -341,6 +341,45 @@ static void test_reports_are_thrown_away(void **state)
 	close(listener);
 }
 
+static int on_other_business(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	*(bool *)userdata = true;
+	return 0;
+}
+
+/* The bus, the timers: none of them may wait for ever because a token floods us. */
+static void test_flood_holds_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+	int listener = plug(f, "blue"), fd;
+	sd_event_source *other = NULL;
+	char report[64] = { 1 };
+	bool done = false;
+
+	start(f);
+	turn(f);
+	fd = accept(listener, NULL, NULL);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(send(fd, report, sizeof(report), MSG_DONTWAIT), sizeof(report));
+	assert_true(sd_event_add_defer(f->event, &other, on_other_business, &done) >= 0);
+	for (int i = 0; i < 2; i++)
+		assert_true(sd_event_run(f->event, 0) > 0);
+	assert_true(done);
+	sd_event_source_disable_unref(other);
+
+	/* It is heard again once it has stopped, and its end comes before other business. */
+	turn(f);
+	done = false;
+	assert_true(sd_event_add_defer(f->event, &other, on_other_business, &done) >= 0);
+	close(fd);
+	assert_true(sd_event_run(f->event, 0) > 0);
+	assert_false(done);
+	assert_int_equal(f->n_removed, 1);
+	sd_event_source_disable_unref(other);
+	close(listener);
+}
+
 static void test_names_passed_over(void **state)
 {
 	static const char *const names[] = { ".hidden", "blue.ctl" };
@@ -583,6 +622,7 @@ int main(void)
 		TEST(test_dies_without_unlinking),
 		TEST(test_connection_is_closed),
 		TEST(test_reports_are_thrown_away),
+		TEST(test_flood_holds_nobody_up),
 		TEST(test_names_passed_over),
 		TEST(test_replaced_by_rename),
 		TEST(test_renamed_away),
