@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/status.h"
 
 #define STOP_TRIES 3
 
@@ -76,6 +77,8 @@ static void agent_drop_gone(struct agent *a, bool never_only)
 			continue;
 		}
 		*at = g->next;
+		if (a->world.run_dir)
+			status_remove(a->world.run_dir, g->ifname);
 		guard_free(g);
 	}
 }
@@ -107,6 +110,18 @@ int agent_reload(struct agent *a)
 	return result;
 }
 
+/* Its file may be newer than this agent's last look at the directory. */
+static struct guard *agent_learn(struct agent *a, const char *ifname)
+{
+	struct guard *g = agent_find(a, ifname);
+
+	if (g || !ifname_valid(ifname) || agent_add(a, ifname) < 0)
+		return g;
+	(void)guard_load(agent_find(a, ifname));
+	agent_drop_gone(a, true);
+	return agent_find(a, ifname);
+}
+
 void agent_interface(struct agent *a, const char *ifname)
 {
 	struct guard *g;
@@ -116,13 +131,7 @@ void agent_interface(struct agent *a, const char *ifname)
 			guard_kick(g);
 		return;
 	}
-	g = agent_find(a, ifname);
-	/* Its file may be newer than this agent's last look at the directory. */
-	if (!g && ifname_valid(ifname) && agent_add(a, ifname) == 0) {
-		(void)guard_load(agent_find(a, ifname));
-		agent_drop_gone(a, true);
-		g = agent_find(a, ifname);
-	}
+	g = agent_learn(a, ifname);
 	if (g)
 		guard_kick(g);
 }
@@ -208,7 +217,8 @@ static void agent_approved(struct agent *a, struct guard *g, uint64_t until_us)
 void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
 	const char *end_reason)
 {
-	struct guard *g = agent_find(a, ifname);
+	/* A tunnel that has just been configured is left as it is until it is enrolled: should that fail, nothing was closed. */
+	struct guard *g = public_key ? agent_learn(a, ifname) : agent_find(a, ifname);
 
 	if (!g || a->world.gateway)
 		return;

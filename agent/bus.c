@@ -307,14 +307,14 @@ static int on_interfaces_changed(sd_bus_message *m, void *userdata, sd_bus_error
 	(void)error;
 	if (!from_broker(b, m) || sd_bus_message_read_basic(m, 'o', &path) < 0 || !path_parse(path, ifname, public_key, &is_peer))
 		return 0;
-	if (!is_peer)
-		b->handlers->changed(b->userdata);
 	if (strcmp(sd_bus_message_get_member(m), "InterfacesAdded") == 0)
 		(void)interfaces_read(b, m, path);
 	else if (is_peer)
 		b->handlers->peer(b->userdata, ifname, public_key, 0);
-	else
+	else {
 		b->handlers->tunnel(b->userdata, ifname, NULL, 0, "", "");
+		b->handlers->changed(b->userdata);
+	}
 	return 0;
 }
 

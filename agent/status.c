@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/status.h"
 #include "common/clock.h"
@@ -141,6 +142,16 @@ int status_write(const char *run_dir, const char *ifname, const char *text, size
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s.json", run_dir, ifname) >= sizeof(path))
 		return -ENAMETOOLONG;
 	return file_write_atomic(AT_FDCWD, path, text, len, &attributes);
+}
+
+void status_remove(const char *run_dir, const char *ifname)
+{
+	static const char *const suffixes[] = { "json", "state" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s.%s", run_dir, ifname, suffixes[i]) < sizeof(path))
+			(void)unlink(path);
 }
 
 static int keepalive_parse(struct keepalive **ret, size_t *ret_n, const json_t *json, uint32_t ifindex)

@@ -53,6 +53,8 @@ struct status {
 /* The file's text, malloc'ed, NUL-terminated behind len. -ENOMEM. */
 int status_format(char **ret, size_t *ret_len, const struct status *s);
 int status_write(const char *run_dir, const char *ifname, const char *text, size_t len);
+/* Of an interface that is guarded no longer, with what was remembered of its peers. */
+void status_remove(const char *run_dir, const char *ifname);
 
 struct keepalive {
 	uint8_t public_key[KEY_SIZE];

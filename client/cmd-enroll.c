@@ -71,8 +71,6 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o, boo
 		r = recovery_show(result.code, tunnel, yes);
 	if (r)
 		say_warning("Without its recovery code noted, make another one: `wgfido keyslot add %s --recovery`", ifname);
-	if (new)
-		tunnelconf_tell_agent(p);
 	printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
 	recovery_result_clear(&result);
 	return r;

@@ -242,7 +242,6 @@ static int protect(struct protect *c)
 	r = take_out(c);
 	if (r)
 		return r;
-	tunnelconf_tell_agent(c->proxy);
 	tell(c);
 	return 0;
 }

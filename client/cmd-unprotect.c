@@ -140,8 +140,6 @@ static int unprotect(struct proxy *p, const char *name, struct call_options *o, 
 		r = tunnelconf_reload(p);
 	if (r)
 		return r;
-	if (removed)
-		tunnelconf_tell_agent(p);
 	printf("%s has its PrivateKey again in %s, readable without the security key.\n", ifname, f->path);
 	if (!removed)
 		printf("wgfido still guards it: remove %s/%s.conf to end that.\n", dirs_config(), ifname);

@@ -17,7 +17,6 @@
 #include "common/names.h"
 #include "common/schedule.h"
 
-#define AGENT_UNIT "wgfido-rotate.service"
 #define MARKER "# Written by wgfido, which removes it again as long as this line comes first."
 
 int tunnelconf_load(struct config **ret, const char *ifname)
@@ -189,6 +188,7 @@ int tunnelconf_remove_ours(const char *ifname, bool *ret_removed)
 	return r < 0 ? say_errno(r, "%s/%s.conf cannot be removed", dirs_config(), ifname) : 0;
 }
 
+/* The agent hears from the broker's signals of a tunnel that was enrolled or went. */
 int tunnelconf_reload(struct proxy *p)
 {
 	int r = proxy_call_simple(p, WGFIDO_PATH, WGFIDO_MANAGER_INTERFACE, "Reload", NULL);
@@ -196,18 +196,6 @@ int tunnelconf_reload(struct proxy *p)
 	if (!r && proxy_refresh(p) < 0)
 		r = say_outcome(OUTCOME_FAILED, "The wgfido broker went away: see journalctl -u wgfidod");
 	return r;
-}
-
-void tunnelconf_tell_agent(struct proxy *p)
-{
-	int r;
-
-	/* A stopped agent reads it when it starts. */
-	r = sd_bus_call_method(p->bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-		"org.freedesktop.systemd1.Manager", "ReloadOrTryRestartUnit", NULL, NULL, "ss", AGENT_UNIT, "replace");
-	if (r < 0)
-		say_warning("wgfido-rotate was not told: let it read its configuration again with systemctl reload " AGENT_UNIT
-			    ", or SIGHUP");
 }
 
 void tunnelconf_undo(struct proxy *p, const char *ifname)

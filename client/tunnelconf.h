@@ -20,10 +20,5 @@ int tunnelconf_remove_ours(const char *ifname, bool *ret_removed);
 
 /* The broker reads the configuration again, and so do we. */
 int tunnelconf_reload(struct proxy *p);
-/*
- * Once all is done, the agent as well: not before, or it would close a tunnel whose enrolment may still fail. By way of
- * systemd, where there is one; else says that the agent has to be told. Its failure is no failure of the whole.
- */
-void tunnelconf_tell_agent(struct proxy *p);
 /* After an enrolment that came to nothing: no trace of the file, unless there is a key after all. Says errors only. */
 void tunnelconf_undo(struct proxy *p, const char *ifname);

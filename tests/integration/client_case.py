@@ -28,6 +28,9 @@ class Terminal:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # A test run in the background has these ignored, which lasts through exec.
+            for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(sig, signal.SIG_DFL)
             os.execve(argv[0], argv, env)
 
     def expect(self, pattern):

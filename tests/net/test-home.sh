@@ -45,3 +45,19 @@ check "unprotects with a fresh touch" laptop wgfido unprotect home
 check "the file is as before, to the byte" cmp "$conf" "$NET_TMP/home.before"
 check_not "the key file is gone" test -e "$NET_TMP/laptop/state/keys/home.key"
 check_not "and the guard" test -e "$NET_TMP/laptop/etc/home.conf"
+unguarded() { ! [ -e "$NET_TMP/laptop/run/home.json" ]; }
+check "the agent no longer guards it" wait_for 5 unguarded
+laptop wg set home private-key "$NET_TMP/home.key"
+check "a plain tunnel again" wg_pings laptop 10.8.0.2 10
+
+# protect of a tunnel that is up: as long as nothing is enrolled it stays up, and is closed once the key is in the key file.
+stage_unplug blue
+check_not "protects without a key" laptop wgfido protect home --yes
+check "and leaves the tunnel open" wg_pings laptop 10.8.0.2 10
+check "and the file as it was" cmp "$conf" "$NET_TMP/home.before"
+stage_plug blue
+check "protect with the tunnel up" laptop wgfido protect home --yes
+check "closes it" wait_for 5 is_state home closed
+check_not "no packet" wg_pings laptop 10.8.0.2 1
+check "approves" laptop wgfido approve home
+check "and opens it" wg_pings laptop 10.8.0.2 10
