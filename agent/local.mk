@@ -32,3 +32,18 @@ UNIT_TESTS += tests/unit/test-rotator
 tests_unit_test_rotator_SOURCES = tests/unit/test-rotator.c tests/unit/unit.h
 tests_unit_test_rotator_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_rotator_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-gateway
+tests_unit_test_gateway_SOURCES = tests/unit/test-gateway.c tests/unit/unit.h
+tests_unit_test_gateway_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_gateway_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-hunt
+tests_unit_test_hunt_SOURCES = tests/unit/test-hunt.c tests/unit/unit.h
+tests_unit_test_hunt_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hunt_LDADD = $(AGENT_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-agent-status
+tests_unit_test_agent_status_SOURCES = tests/unit/test-agent-status.c tests/unit/unit.h
+tests_unit_test_agent_status_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_agent_status_LDADD = $(AGENT_LIBS) $(CMOCKA_LIBS)
