@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -65,6 +66,8 @@ static struct slab_class slab_classes[] = {
 	{ .slot_size = SECRET_MAX },
 };
 
+static bool memory_locked = true;
+
 int secret_init(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -77,7 +80,13 @@ int secret_init(void)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;
 #endif
+	secret_free(secret_new(SECRET_KEY_SIZE));
 	return 0;
+}
+
+bool secret_memory_locked(void)
+{
+	return memory_locked;
 }
 
 static void slab_link(struct slab *slab)
@@ -115,6 +124,9 @@ static struct slab *slab_new(struct slab_class *class)
 		free(slab);
 		return NULL;
 	}
+	/* sodium_malloc does not say. Once more does no harm, and counts once. */
+	if (mlock(slab->slots, n * class->slot_size) < 0)
+		memory_locked = false;
 	slab->class = class;
 	slab->n_slots = n;
 	for (uint16_t i = 0; i < n; i++)

@@ -25,6 +25,10 @@ struct secret;
  * Returns 0 or a negative errno. */
 int secret_init(void);
 
+/* False once guarded memory could not be locked (RLIMIT_MEMLOCK) and may be swapped out: to be told to the admin.
+ * secret_init tries a first piece. */
+bool secret_memory_locked(void);
+
 /* A zeroed secret of len bytes, 1..SECRET_MAX. NULL when guarded memory cannot be had. */
 struct secret *secret_new(size_t len);
 

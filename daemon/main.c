@@ -286,6 +286,8 @@ int main(int argc, char **argv)
 		log_error("guarded memory: %s", strerror(-r));
 		return EXIT_FAILURE;
 	}
+	if (!secret_memory_locked())
+		log_warning("memory for keys cannot be locked and may be swapped out: raise the limit on locked memory (LimitMEMLOCK)");
 	if (resolve_agent(a.agent, &agent_uid) < 0) {
 		log_error("there is no user %s, for whom the keys are: create it, or give --agent-uid", a.agent);
 		return EXIT_FAILURE;

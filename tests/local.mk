@@ -61,7 +61,7 @@ UNIT_TESTS += tests/unit/test-secret
 tests_unit_test_secret_SOURCES = tests/unit/test-secret.c tests/unit/unit.h
 tests_unit_test_secret_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_secret_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc -Wl,--wrap=sodium_free
+tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc -Wl,--wrap=sodium_free -Wl,--wrap=mlock
 
 UNIT_TESTS += tests/unit/test-wire
 tests_unit_test_wire_SOURCES = tests/unit/test-wire.c tests/unit/unit.h

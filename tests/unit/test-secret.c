@@ -37,6 +37,19 @@ void __wrap_sodium_free(void *p)
 	__real_sodium_free(p);
 }
 
+static bool mlock_fails;
+
+int __real_mlock(const void *p, size_t size);
+int __wrap_mlock(const void *p, size_t size);
+int __wrap_mlock(const void *p, size_t size)
+{
+	if (mlock_fails) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return __real_mlock(p, size);
+}
+
 static struct secret *from_text(const char *text)
 {
 	struct secret *s = secret_new(strlen(text));
@@ -264,6 +277,24 @@ static void test_init(void **state)
 #endif
 }
 
+/* The last of all: it is never forgotten. */
+static void test_unlocked_memory_is_told(void **state)
+{
+	struct secret *many[2000];
+
+	(void)state;
+	assert_true(secret_memory_locked());
+	mlock_fails = true;
+	for (size_t i = 0; i < 2000; i++) /* more than one slab has */
+		many[i] = secret_new(SECRET_KEY_SIZE);
+	mlock_fails = false;
+	for (size_t i = 0; i < 2000; i++)
+		secret_free(many[i]);
+	assert_false(secret_memory_locked());
+	assert_int_equal(secret_init(), 0);
+	assert_false(secret_memory_locked());
+}
+
 static void test_pipe(void **state)
 {
 	_cleanup_secret_ struct secret *s = from_text("through the pipe"), *got = NULL;
@@ -396,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_pipe_open),
 		cmocka_unit_test(test_not_a_pipe),
 		cmocka_unit_test(test_from_fd),
+		cmocka_unit_test(test_unlocked_memory_is_told),
 	};
 
 	if (sodium_init() < 0)
