@@ -263,6 +263,17 @@ static bool from_broker(const struct bus *b, sd_bus_message *m)
 	return b->owner && sender && strcmp(sender, b->owner) == 0;
 }
 
+/*
+ * sd-bus takes a signal from any unique name for one of a well-known name, since the daemon does not say who owns that; and a
+ * signal that somebody sends straight to us is not filtered by our matches. So the sender has to be looked at.
+ */
+static bool from_bus_daemon(sd_bus_message *m)
+{
+	const char *sender = sd_bus_message_get_sender(m);
+
+	return sender && strcmp(sender, "org.freedesktop.DBus") == 0;
+}
+
 static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct bus *b = userdata;
@@ -340,7 +351,7 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
 	const char *name, *before, *after;
 
 	(void)error;
-	if (sd_bus_message_read(m, "sss", &name, &before, &after) < 0 || strcmp(name, WGFIDO_BUS_NAME) != 0)
+	if (!from_bus_daemon(m) || sd_bus_message_read(m, "sss", &name, &before, &after) < 0 || strcmp(name, WGFIDO_BUS_NAME) != 0)
 		return 0;
 	broker_is(userdata, after);
 	return 0;

@@ -47,3 +47,6 @@ UNIT_TESTS += tests/unit/test-agent-status
 tests_unit_test_agent_status_SOURCES = tests/unit/test-agent-status.c tests/unit/unit.h
 tests_unit_test_agent_status_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_agent_status_LDADD = $(AGENT_LIBS) $(CMOCKA_LIBS)
+
+TESTS += tests/integration/test-agent-hostile.py
+dist_noinst_SCRIPTS += tests/integration/test-agent-hostile.py

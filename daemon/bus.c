@@ -166,13 +166,20 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	return 0;
 }
 
+bool bus_is_from_daemon(sd_bus_message *m)
+{
+	const char *sender = sd_bus_message_get_sender(m);
+
+	return sender && strcmp(sender, "org.freedesktop.DBus") == 0;
+}
+
 static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct bus *b = userdata;
 	const char *name;
 
 	(void)error;
-	if (sd_bus_message_read(m, "s", &name) >= 0 && strcmp(name, WGFIDO_BUS_NAME) == 0)
+	if (bus_is_from_daemon(m) && sd_bus_message_read(m, "s", &name) >= 0 && strcmp(name, WGFIDO_BUS_NAME) == 0)
 		b->lost(b->userdata, "the name " WGFIDO_BUS_NAME " was taken away");
 	return 0;
 }

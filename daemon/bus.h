@@ -50,6 +50,12 @@ int bus_token_add(struct bus *b);
 int bus_tunnel_add(struct bus *b);
 int bus_peer_add(struct bus *b);
 
+/*
+ * sd-bus takes a signal from any unique name for one of a well-known name, since the daemon does not say who owns that; and a
+ * signal that somebody sends straight to us is not filtered by our matches. Handlers of signals have to look at the sender.
+ */
+bool bus_is_from_daemon(sd_bus_message *m);
+
 /* Names of the properties to tell of, NULL-terminated; at most 24. */
 void bus_tunnel_properties(const char *names[static 24], unsigned int what);
 

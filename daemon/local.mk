@@ -36,6 +36,7 @@ BROKER_TESTS = \
 	tests/contract/test-bus.py \
 	tests/integration/test-broker.py \
 	tests/integration/test-broker-access.py \
+	tests/integration/test-broker-hostile.py \
 	tests/integration/test-broker-keys.py \
 	tests/integration/test-broker-life.py \
 	tests/integration/test-broker-token.py

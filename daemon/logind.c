@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "daemon/broker.h"
+#include "daemon/bus.h"
 
 #define LOGIND_NAME "org.freedesktop.login1"
 #define LOGIND_PATH "/org/freedesktop/login1"
@@ -21,7 +23,8 @@ struct logind {
 	struct broker *broker;
 	int inhibitor; /* -1: none held */
 	bool told_absent;
-	sd_bus_slot *taking, *asking, *slots[4];
+	char owner[256]; /* the name's unique one; "": nobody */
+	sd_bus_slot *taking, *asking, *resolving, *slots[4];
 };
 
 static void release(struct logind *l)
@@ -86,13 +89,21 @@ static int on_can_hibernate(sd_bus_message *m, void *userdata, sd_bus_error *err
 	return 0;
 }
 
+/* Anybody may send us a signal of that name; see bus_is_from_daemon. */
+static bool from_logind(const struct logind *l, sd_bus_message *m)
+{
+	const char *sender = sd_bus_message_get_sender(m);
+
+	return l->owner[0] && sender && strcmp(sender, l->owner) == 0;
+}
+
 static int on_sleep(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct logind *l = userdata;
 	int begins;
 
 	(void)error;
-	if (sd_bus_message_read(m, "b", &begins) < 0)
+	if (!from_logind(l, m) || sd_bus_message_read(m, "b", &begins) < 0)
 		return 0;
 	if (!begins) {
 		inhibit(l);
@@ -113,7 +124,7 @@ static int on_session_removed(sd_bus_message *m, void *userdata, sd_bus_error *e
 	const char *session;
 
 	(void)error;
-	if (sd_bus_message_read(m, "s", &session) >= 0)
+	if (from_logind(l, m) && sd_bus_message_read(m, "s", &session) >= 0)
 		(void)broker_end_on(l->broker, CONFIG_END_LOGOUT, session, false);
 	return 0;
 }
@@ -124,7 +135,7 @@ static int on_lock(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	char *session = NULL;
 
 	(void)error;
-	if (sd_bus_path_decode(sd_bus_message_get_path(m), LOGIND_SESSION_PREFIX, &session) > 0)
+	if (from_logind(l, m) && sd_bus_path_decode(sd_bus_message_get_path(m), LOGIND_SESSION_PREFIX, &session) > 0)
 		(void)broker_end_on(l->broker, CONFIG_END_LOCK, session, false);
 	free(session);
 	return 0;
@@ -136,11 +147,26 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 	const char *name, *before, *after;
 
 	(void)error;
-	if (sd_bus_message_read(m, "sss", &name, &before, &after) < 0)
+	if (!bus_is_from_daemon(m) || sd_bus_message_read(m, "sss", &name, &before, &after) < 0 ||
+		strcmp(name, LOGIND_NAME) != 0)
 		return 0;
+	(void)snprintf(l->owner, sizeof(l->owner), "%s", after);
 	release(l);
 	if (after[0])
 		inhibit(l);
+	return 0;
+}
+
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	const char *owner;
+
+	(void)error;
+	l->resolving = sd_bus_slot_unref(l->resolving);
+	/* No owner yet: NameOwnerChanged will tell. */
+	if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "s", &owner) >= 0)
+		(void)snprintf(l->owner, sizeof(l->owner), "%s", owner);
 	return 0;
 }
 
@@ -166,6 +192,10 @@ int logind_new(struct logind **ret, sd_bus *bus, struct broker *broker)
 			"type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
 			"member='NameOwnerChanged',arg0='" LOGIND_NAME "'",
 			on_owner_changed, NULL, l);
+	/* Behind the matches, so that a change while it is under way is seen too, and in its order. */
+	if (r >= 0)
+		r = sd_bus_call_method_async(bus, &l->resolving, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+			"org.freedesktop.DBus", "GetNameOwner", on_owner, l, "s", LOGIND_NAME);
 	if (r < 0) {
 		logind_free(l);
 		return r;
@@ -184,6 +214,7 @@ struct logind *logind_free(struct logind *l)
 	release(l);
 	sd_bus_slot_unref(l->taking);
 	sd_bus_slot_unref(l->asking);
+	sd_bus_slot_unref(l->resolving);
 	for (i = 0; i < sizeof(l->slots) / sizeof(l->slots[0]); i++)
 		sd_bus_slot_unref(l->slots[i]);
 	sd_bus_unref(l->bus);
