@@ -295,9 +295,8 @@ bool gateway_slot_over(const struct gateway *g, const struct instant *now)
 
 uint64_t gateway_poll_us(const struct gateway *g)
 {
-	const uint64_t many = g->n_hunting ? 6 * US_PER_SEC : 10 * US_PER_SEC;
-
-	return g->n_peers > GATEWAY_MANY ? many : US_PER_SEC;
+	/* Just longer than a try of the hunt. */
+	return g->n_peers > GATEWAY_MANY ? HUNT_TRY_US + US_PER_SEC : US_PER_SEC;
 }
 
 uint64_t gateway_drift(const struct gateway *g)

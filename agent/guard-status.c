@@ -6,7 +6,7 @@
 
 #include "agent/guard.h"
 
-#define STATUS_US_PER_PEER (3 * US_PER_MS) /* between two status files: they grow with the peers */
+#define STATUS_US_PER_PEER (6 * US_PER_MS) /* between two status files: they grow with the peers */
 
 static void guard_notice(const struct guard *g, enum log_level level, const char *text)
 {

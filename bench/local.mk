@@ -6,8 +6,8 @@ bench_opened_SOURCES = bench/opened.c
 bench_opened_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 bench_opened_LDADD = agent/libdevice.a common/libcommon.a $(MNL_LIBS) $(COMMON_LIBS)
 
-BENCHES = bench/bench-tunnel.sh
-EXTRA_DIST += bench/bench-tunnel.sh
+BENCHES = bench/bench-tunnel.sh bench/bench-gateway.sh
+EXTRA_DIST += bench/bench-tunnel.sh bench/bench-gateway.sh
 
 # Figures, never a verdict.
 .PHONY: bench
