@@ -414,6 +414,8 @@ int main(int argc, char **argv)
 		log_error("cannot start: %s", strerror(-r));
 		return 1;
 	}
+	if (!secret_memory_locked())
+		log_warning("memory for keys cannot be locked and may be swapped out: raise the limit on locked memory (LimitMEMLOCK)");
 	agent_init(&p.agent);
 	r = program_start(&p);
 	if (r == 0 && args.close_all)

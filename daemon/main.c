@@ -281,6 +281,8 @@ int main(int argc, char **argv)
 	if (r <= 0)
 		return r < 0 ? 2 : EXIT_SUCCESS;
 	log_open("wgfidod", a.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	/* Ignored by whoever started us, it would have the kernel bury our workers, and their numbers go to others. */
+	signal(SIGCHLD, SIG_DFL);
 	r = secret_init();
 	if (r < 0) {
 		log_error("guarded memory: %s", strerror(-r));

@@ -111,6 +111,7 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 	struct approve *a = (struct approve *)op;
 	struct tunnel *t = operation_tunnel(op);
 	uint8_t public_key[KEY_SIZE];
+	const char *detail;
 
 	if (result->outcome != OUTCOME_OK) {
 		operation_fail_with(op, result->outcome, "%s%s%s", a->first_done ? op->target : "",
@@ -118,8 +119,11 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 		return;
 	}
 	schedule_public(public_key, *result->t);
-	/* Rekeyed while we waited for the touch, what was unwrapped is the old key. */
-	if (!t || !t->config || !t->keyfile || !result->token || !key_equal(t->keyfile->public_key, public_key)) {
+	/*
+	 * Rekeyed while we waited for the touch, what was unwrapped is the old key; configured anew, it may be a psk key
+	 * that would go out as a private key.
+	 */
+	if (!t || tunnel_check_usable(t, &detail) != OUTCOME_OK || !result->token || !key_equal(t->keyfile->public_key, public_key)) {
 		operation_fail(op, OUTCOME_CANCELLED, "the tunnel changed meanwhile");
 		return;
 	}
