@@ -28,10 +28,25 @@ tests_sim_test_hunt_sim_SOURCES = tests/sim/test-hunt-sim.c tests/sim/sim.c test
 tests_sim_test_hunt_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_sim_test_hunt_sim_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
 
+check_LIBRARIES += tests/unit/librotatorfixture.a
+tests_unit_librotatorfixture_a_SOURCES = tests/unit/rotator-fixture.c tests/unit/rotator-fixture.h
+tests_unit_librotatorfixture_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+ROTATOR_TEST_LIBS = tests/unit/librotatorfixture.a tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-rotator
 tests_unit_test_rotator_SOURCES = tests/unit/test-rotator.c tests/unit/unit.h
 tests_unit_test_rotator_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_rotator_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_rotator_LDADD = $(ROTATOR_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test-rotator-identity
+tests_unit_test_rotator_identity_SOURCES = tests/unit/test-rotator-identity.c tests/unit/unit.h
+tests_unit_test_rotator_identity_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rotator_identity_LDADD = $(ROTATOR_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test-rotator-trouble
+tests_unit_test_rotator_trouble_SOURCES = tests/unit/test-rotator-trouble.c tests/unit/unit.h
+tests_unit_test_rotator_trouble_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rotator_trouble_LDADD = $(ROTATOR_TEST_LIBS)
 
 UNIT_TESTS += tests/unit/test-gateway
 tests_unit_test_gateway_SOURCES = tests/unit/test-gateway.c tests/unit/unit.h
