@@ -31,6 +31,8 @@ struct gateway *gateway_free(struct gateway *g)
 	for (size_t i = 0; i < g->n_peers; i++)
 		gateway_peer_clear(&g->peers[i]);
 	free(g->peers);
+	free(g->dropped);
+	secret_free(g->dropped_psk);
 	free(g);
 	return NULL;
 }
@@ -62,12 +64,53 @@ static void gateway_inherit(struct gateway_peer *p, struct gateway_peer *old)
 	p->issued = old->issued;
 }
 
+/* Those of the old peers that the new ones lack. */
+static int gateway_drop(struct gateway *g, const struct gateway_peer *peers, size_t n)
+{
+	const struct gateway *now = &(const struct gateway){ .peers = (struct gateway_peer *)peers, .n_peers = n };
+	uint8_t(*dropped)[KEY_SIZE];
+
+	if (g->n_peers == 0)
+		return 0;
+	dropped = reallocarray(g->dropped, g->n_dropped + g->n_peers, KEY_SIZE);
+	if (!dropped)
+		return -ENOMEM;
+	g->dropped = dropped;
+	if (!g->dropped_psk)
+		g->dropped_psk = psk_random();
+	if (!g->dropped_psk)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->n_peers; i++)
+		if (g->peers[i].present && !gateway_find(now, g->peers[i].conf))
+			memcpy(g->dropped[g->n_dropped++], g->peers[i].conf->public_key, KEY_SIZE);
+	return 0;
+}
+
+/* Their sessions end by themselves, and no other follows. */
+static int gateway_close_dropped(struct gateway *g, const struct device *d, struct plan *plan)
+{
+	size_t kept = 0;
+	int r;
+
+	for (size_t i = 0; i < g->n_dropped; i++) {
+		const struct device_peer *dp = device_find_peer(d, g->dropped[i]);
+
+		if (!dp || psk_equal(dp->preshared_key, g->dropped_psk))
+			continue;
+		r = plan_update(plan, dp->public_key, g->dropped_psk);
+		if (r < 0)
+			return r;
+		memmove(g->dropped[kept++], g->dropped[i], KEY_SIZE);
+	}
+	g->n_dropped = kept;
+	return 0;
+}
+
 int gateway_configure(struct gateway *g, const struct config *config, const struct secret *const *preshared)
 {
 	struct gateway_peer *peers;
 	size_t n = 0;
 
-	g->hold = NULL;
 	if (!config) {
 		g->hold = "the configuration cannot be used";
 		return 0;
@@ -83,6 +126,10 @@ int gateway_configure(struct gateway *g, const struct config *config, const stru
 	}
 	if (n > 0)
 		qsort(peers, n, sizeof(*peers), gateway_compare);
+	if (gateway_drop(g, peers, n) < 0) {
+		free(peers);
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct gateway_peer *old = gateway_find(g, peers[i].conf);
 
@@ -97,6 +144,7 @@ int gateway_configure(struct gateway *g, const struct config *config, const stru
 	g->config = config;
 	g->preshared = preshared;
 	g->clock.slot_us = config->slot_seconds * US_PER_SEC;
+	g->hold = NULL;
 	return 0;
 }
 
@@ -282,7 +330,7 @@ int gateway_look(struct gateway *g, const struct device *d, const struct instant
 		k += order >= 0;
 	}
 	gateway_count(g);
-	return 0;
+	return gateway_close_dropped(g, d, plan);
 }
 
 bool gateway_slot_over(const struct gateway *g, const struct instant *now)

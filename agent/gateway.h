@@ -36,6 +36,10 @@ struct gateway {
 	size_t n_unguarded, n_missing, n_refused, n_unusable, n_hunting, n_open;
 	size_t n_peers;
 	struct gateway_peer *peers; /* those with a TokenPublicKey, by public key */
+	/* Were guarded once and are in the config no more: what they hold is not left in them for good. */
+	size_t n_dropped;
+	uint8_t (*dropped)[KEY_SIZE];
+	struct secret *dropped_psk;
 	int64_t own_slot, steady_slot; /* at the last look */
 };
 

@@ -390,6 +390,33 @@ static void test_never_a_good_config(void **state)
 	assert_all_agree(f);
 }
 
+static void test_peer_leaves_the_config(void **state)
+{
+	struct fixture *f = *state;
+	char own[KEY_BASE64_SIZE], text[256];
+	struct secret *frozen;
+
+	start(f);
+	second(f, 1);
+	frozen = client_psk(f, 0);
+	assert_true(fake_wg_initiation(f->wg, f->peers[0], frozen));
+	key_to_base64(own, f->public_key);
+	(void)snprintf(text, sizeof(text), "[Interface]\nMode = psk\nPublicKey = %s\n", own);
+	write_file(f->conf, text);
+	assert_int_equal(agent_reload(&f->agent), 0);
+	second(f, 2);
+	for (size_t i = 0; i < N; i++) {
+		assert_false(agrees(f, i));
+		assert_non_null(fake_wg_peer(f->wg, f->peers[i])->psk);
+	}
+	assert_false(fake_wg_initiation(f->wg, f->peers[0], frozen));
+	/* From then on they are the admin's alone. */
+	fake_wg_set_psk(f->wg, f->peers[0], NULL);
+	second(f, 2);
+	assert_null(fake_wg_peer(f->wg, f->peers[0])->psk);
+	secret_free(frozen);
+}
+
 static void test_low_order_token_key(void **state)
 {
 	struct fixture *f = *state;
@@ -417,6 +444,7 @@ int main(void)
 		TEST(test_no_private_key),
 		TEST(test_bad_config),
 		TEST(test_never_a_good_config),
+		TEST(test_peer_leaves_the_config),
 		TEST(test_low_order_token_key),
 	};
 
