@@ -251,6 +251,19 @@ static size_t utf8_sequence(const unsigned char *p)
 	return n;
 }
 
+void text_mend_utf8(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p) {
+		const size_t n = utf8_sequence(p);
+
+		if (n == 0)
+			*p = '?';
+		p += n ? n : 1;
+	}
+}
+
 bool text_valid(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;

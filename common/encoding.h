@@ -34,6 +34,8 @@ int duration_parse(uint64_t *ret_seconds, const char *text);
 /* "8 h", "1 h 30 min", "45 s": into buf, which is returned. */
 const char *duration_format(char *buf, size_t size, uint64_t seconds);
 
+/* What is not well-formed UTF-8 becomes '?', a letter that snprintf cut in two for one. */
+void text_mend_utf8(char *text);
 /* Valid UTF-8 without control characters: fit for a terminal, a log line and a D-Bus string. "" is valid. */
 bool text_valid(const char *text);
 

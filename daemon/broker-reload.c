@@ -22,7 +22,7 @@ static void add_tunnel(struct broker *b, struct tunnel *t)
 
 static void remove_tunnel(struct broker *b, struct tunnel *t, const char *why)
 {
-	broker_cancel_operations(b, t->ifname, why);
+	broker_cancel_operations(b, NULL, t->ifname, why);
 	broker_end_approvals(b, t->ifname, NULL, APPROVAL_END_RECONFIGURED);
 	broker_settle(b);
 	b->callbacks->tunnel_removed(b->userdata, t);
@@ -61,7 +61,7 @@ static int reload_tunnel(struct broker *b, const char *ifname)
 		r = tunnel_read(t, &changed);
 		if (r < 0 || !changed)
 			return r;
-		broker_cancel_operations(b, ifname, "its key file changed");
+		broker_cancel_operations(b, NULL, ifname, "its key file changed");
 		broker_end_approvals(b, ifname, NULL, APPROVAL_END_RECONFIGURED);
 		tunnel_mark(t, TUNNEL_CHANGE_KEY, NULL);
 		note_problem(b, t);

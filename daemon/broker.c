@@ -173,10 +173,30 @@ static const struct presence_callbacks presence_callbacks = {
 	.removed = on_unplugged,
 };
 
+/*
+ * What ends an approval must not be overtaken by a touch that was asked for before. ifname, peer, session NULL: any. A global
+ * round, and one who has not come to it yet, would open the tunnel too.
+ */
+static void cancel_approves(struct broker *b, const char *ifname, const uint8_t *peer, const char *session, const char *why)
+{
+	struct request *r, *following;
+
+	for (r = TAILQ_FIRST(&b->requests); r; r = following) {
+		const bool round = r->operation && r->operation->steps > 1;
+
+		following = TAILQ_NEXT(r, link);
+		if (r->kind == REQUEST_APPROVE && (!ifname || round || strcmp(r->ifname, ifname) == 0) &&
+			(!peer || !r->has_peer || key_equal(r->peer, peer)) &&
+			(!session || strcmp(r->requester.session, session) == 0))
+			request_cancel(r, why);
+	}
+}
+
 size_t broker_lock_all(struct broker *b)
 {
 	size_t n = approvals_end(b->approvals, NULL, NULL, APPROVAL_END_REVOKED);
 
+	cancel_approves(b, NULL, NULL, NULL, "all was locked meanwhile");
 	broker_settle(b);
 	broker_arm_expiry(b);
 	return n;
@@ -191,6 +211,7 @@ size_t broker_revoke(struct broker *b, struct tunnel *t, const uint8_t *peer, co
 	/* An approval of the whole tunnel covers this peer too. */
 	if (peer && approvals_find(b->approvals, t->ifname, peer, &now))
 		n += approvals_end(b->approvals, t->ifname, NULL, APPROVAL_END_REVOKED);
+	cancel_approves(b, t->ifname, peer, NULL, "it was revoked meanwhile");
 	if (n > 0)
 		broker_note(b, LOG_LEVEL_INFO, "%s: revoked by %s", t->ifname, who);
 	broker_settle(b);
@@ -220,13 +241,13 @@ size_t broker_cancel(struct broker *b, const struct requester *who, const char *
 	return n;
 }
 
-void broker_cancel_operations(struct broker *b, const char *ifname, const char *why)
+void broker_cancel_operations(struct broker *b, const struct operation *except, const char *ifname, const char *why)
 {
 	struct operation *op, *following;
 
 	for (op = TAILQ_FIRST(&b->operations); op; op = following) {
 		following = TAILQ_NEXT(op, link);
-		if (strcmp(op->target, ifname) == 0 || strcmp(op->ifname, ifname) == 0)
+		if (op != except && (strcmp(op->target, ifname) == 0 || strcmp(op->ifname, ifname) == 0))
 			operation_fail(op, OUTCOME_CANCELLED, why);
 	}
 }
@@ -241,7 +262,7 @@ int broker_forget_key(struct broker *b, struct tunnel *t, const char *sender)
 	r = keystore_remove(b->keys_dir, t->ifname);
 	if (r)
 		return r;
-	broker_cancel_operations(b, t->ifname, "the key was taken out");
+	broker_cancel_operations(b, NULL, t->ifname, "the key was taken out");
 	broker_end_approvals(b, t->ifname, NULL, APPROVAL_END_RECONFIGURED);
 	r = tunnel_read_key(t);
 	tunnel_mark(t, TUNNEL_CHANGE_KEY, NULL);
@@ -292,6 +313,7 @@ size_t broker_end_on(struct broker *b, enum config_end_on reason, const char *se
 		if (!force && (!t->config || !(t->config->end_on & (unsigned int)reason)))
 			continue;
 		n += session ? end_of_session(b, t, session, why) : approvals_end(b->approvals, t->ifname, NULL, why);
+		cancel_approves(b, t->ifname, NULL, session, approval_end_name(why));
 	}
 	broker_settle(b);
 	broker_arm_expiry(b);

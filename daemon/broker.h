@@ -74,6 +74,7 @@ struct instant broker_now(const struct broker *b);
 uint64_t broker_touch_deadline(const struct broker *b);
 uint32_t broker_quick_timeout_ms(const struct broker *b); /* for what needs no touch */
 
+/* These three end approvals, and what still waits for polkit or a touch to become one. */
 size_t broker_lock_all(struct broker *b);
 /* peer NULL: all of it */
 size_t broker_revoke(struct broker *b, struct tunnel *t, const uint8_t *peer, const char *who);
@@ -91,6 +92,7 @@ void broker_settle_soon(struct broker *b);
 void broker_settle(struct broker *b);	  /* tells of what is marked, frees what has ended */
 void broker_arm_expiry(struct broker *b);
 void broker_end_approvals(struct broker *b, const char *ifname, const uint8_t *peer, enum approval_end why);
-void broker_cancel_operations(struct broker *b, const char *ifname, const char *why);
+/* except NULL: none */
+void broker_cancel_operations(struct broker *b, const struct operation *except, const char *ifname, const char *why);
 /* One operation that writes the key file at a time. */
 bool broker_key_file_busy(const struct broker *b, const struct operation *except, const char *ifname);

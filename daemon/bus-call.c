@@ -60,6 +60,7 @@ int bus_requester(struct requester *ret, sd_bus_message *m, sd_bus_error *error)
 	sd_bus_creds_unref(creds);
 	name_of_uid(ret->uid, name, sizeof(name));
 	(void)snprintf(ret->text, sizeof(ret->text), "uid %u%s", ret->uid, name);
+	text_mend_utf8(ret->text);
 	(void)snprintf(ret->sender, sizeof(ret->sender), "%s", sd_bus_message_get_sender(m));
 	return 0;
 }

@@ -28,6 +28,8 @@ int bus_error(sd_bus_error *error, int outcome, const char *detail)
 		(void)snprintf(message, sizeof(message), "%.*s (%s%s).", (int)len, sentence, detail, reason);
 	else
 		(void)snprintf(message, sizeof(message), "%s", sentence);
+	/* The detail may be somebody's text, cut: what is not UTF-8 makes an answer that cannot be sent. */
+	text_mend_utf8(message);
 	return sd_bus_error_set(error, name, message);
 }
 

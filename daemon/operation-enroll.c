@@ -99,6 +99,8 @@ static void on_proved(struct operation *op, struct unlock_result *result)
 		operation_fail_with(op, r, "the key file");
 		return;
 	}
+	/* What others still wait to unlock is the key that is gone. */
+	broker_cancel_operations(op->broker, op, t->ifname, "its key was replaced");
 	broker_end_approvals(op->broker, t->ifname, NULL, APPROVAL_END_RECONFIGURED);
 	r = tunnel_read_key(t);
 	t->exporter[0] = 0;

@@ -16,13 +16,16 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 {
 	struct tunnel *t = operation_tunnel(op);
 	struct request_result done = {.detail = ""};
+	uint8_t public_key[KEY_SIZE];
 
 	if (result->outcome != OUTCOME_OK) {
 		operation_fail_with(op, result->outcome, "%s", result->detail);
 		return;
 	}
-	if (!t) {
-		operation_fail(op, OUTCOME_CANCELLED, "the tunnel is gone");
+	schedule_public(public_key, *result->t);
+	/* The old key, and then the right to remove the new one's file, is nothing to hand out. */
+	if (!t || !t->keyfile || !key_equal(t->keyfile->public_key, public_key)) {
+		operation_fail(op, OUTCOME_CANCELLED, "the tunnel changed meanwhile");
 		return;
 	}
 	t->exporter[0] = 0;

@@ -102,9 +102,11 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 		operation_fail_with(op, r, "%s", explain(k, r));
 		return;
 	}
-	/* Who loses a keyslot loses what it opened. */
-	if (op->kind == REQUEST_REMOVE_KEYSLOT)
+	/* Who loses a keyslot loses what it opened, and what it was about to open. */
+	if (op->kind == REQUEST_REMOVE_KEYSLOT) {
+		broker_cancel_operations(op->broker, op, t->ifname, "a keyslot was removed");
 		broker_end_approvals(op->broker, t->ifname, NULL, APPROVAL_END_RECONFIGURED);
+	}
 	tunnel_mark(t, TUNNEL_CHANGE_KEY, NULL);
 	broker_note(op->broker, LOG_LEVEL_INFO, "%s: keyslot %u %s by %s", t->ifname, k->slot,
 		op->kind == REQUEST_ADD_KEYSLOT ? "added" : "removed", op->requester.text);

@@ -229,6 +229,23 @@ static void test_text(void **state)
 		assert_false(text_valid(bad[i]));
 }
 
+static void test_text_mend(void **state)
+{
+	char buf[8] = "";
+
+	(void)state;
+	/* As snprintf cuts. */
+	memcpy(buf, "Sch\xc3\xbc\xc3", 7);
+	text_mend_utf8(buf);
+	assert_string_equal(buf, "Sch\xc3\xbc?");
+	memcpy(buf, "\xff\xe2\x82z", 5);
+	text_mend_utf8(buf);
+	assert_string_equal(buf, "???z");
+	memcpy(buf, "a\n\xc3\xa9", 5);
+	text_mend_utf8(buf);
+	assert_string_equal(buf, "a\n\xc3\xa9");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_duration_format),
 		cmocka_unit_test(test_ifname),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_mend),
 	};
 
 	if (secret_init() < 0)
