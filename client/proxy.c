@@ -133,6 +133,7 @@ static int refresh(struct proxy *p, sd_bus_error *error)
 		"GetManagedObjects", error, &reply, "");
 	objects_clear(p);
 	p->running = false;
+	snprintf(p->owner, sizeof(p->owner), "%s", r >= 0 ? sd_bus_message_get_sender(reply) : "");
 	if (r >= 0)
 		r = objects_read(p, reply);
 	/* Some brokers of the D-Bus world leave the root object out of their list. */
@@ -226,6 +227,17 @@ struct proxy *proxy_free(struct proxy *p)
 	return NULL;
 }
 
+/*
+ * A signal that somebody sends straight to us passes by our matches, and sd-bus takes any unique name for a well-known one.
+ * Nobody but the broker puts words into a prompt.
+ */
+static bool comes_from(const char *name, sd_bus_message *m)
+{
+	const char *sender = sd_bus_message_get_sender(m);
+
+	return sender && !strcmp(sender, name);
+}
+
 static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct proxy *p = userdata;
@@ -234,7 +246,7 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	int r;
 
 	(void)error;
-	r = sd_bus_message_read_basic(m, 's', &interface);
+	r = comes_from(p->owner, m) ? sd_bus_message_read_basic(m, 's', &interface) : -EPERM;
 	if (r < 0)
 		return 0;
 	if (!strcmp(interface, WGFIDO_TUNNEL_INTERFACE))
@@ -261,8 +273,9 @@ static int on_objects(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct proxy *p = userdata;
 
-	(void)m;
 	(void)error;
+	if (!comes_from(p->owner, m) && !comes_from("org.freedesktop.DBus", m))
+		return 0;
 	proxy_refresh(p);
 	if (p->changed)
 		p->changed(p, p->userdata);

@@ -71,6 +71,7 @@ struct proxy_token {
 
 struct proxy {
 	sd_bus *bus;
+	char owner[256]; /* unique name of the broker that answered; "": none did */
 	bool running; /* the broker answered */
 	char *version;
 	size_t n_tunnels, n_peers, n_tokens;

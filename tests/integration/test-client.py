@@ -162,6 +162,25 @@ class Approve(ClientCase):
         self.wgfido("approve", "wg0")
         self.assertIn("Touch a?[2Jb??c to", self.err)
 
+    def test_forged_prompt(self):
+        def forge(call, done, failed):
+            bus = fake.dbus.bus.BusConnection(self.bus.address)
+            for name in bus.list_names():
+                m = fake.dbus.lowlevel.SignalMessage(call.tunnel.path, fake.PROPERTIES, "PropertiesChanged")
+                m.append(fake.PREFIX + "Tunnel", {"Prompt": "touch", "PromptToken": "any key"}, [], signature="sa{sv}as")
+                m.set_destination(name)
+                if name.startswith(":"):
+                    bus.send_message(m)
+            bus.flush()
+            bus.list_names()
+            bus.close()
+            fake.prompt("touch", fake.approve())(call, done, failed)
+
+        self.broker.answers["Approve"] = [forge]
+        self.broker.start()
+        self.wgfido("approve", "wg0")
+        self.assertEqual(self.err, "Touch YubiKey 5 to open office (wg0) to gw for 8 h\n")
+
     def test_pin_away_from_terminal(self):
         self.broker.answers["Approve"] = [fake.fail("PinRequired")]
         self.broker.start()
