@@ -206,7 +206,8 @@ static int guard_look(struct guard *g, const struct device *d, const struct inst
 			gateway_hold(g->gateway, g->stop);
 		return gateway_look(g->gateway, d, now, plan);
 	}
-	rotator_hold(r, g->stop ? g->stop : g->config_error ? "the configuration cannot be used" : g->broker);
+	rotator_hold(r, g->stop ? g->stop : g->config_error ? "the configuration cannot be used" :
+		     g->renamed ? "the interface was renamed" : g->broker);
 	is_new = d && rotator_is_new(r, d);
 	n = rotator_look(r, d, now, plan);
 	if (n < 0)
@@ -218,18 +219,54 @@ static int guard_look(struct guard *g, const struct device *d, const struct inst
 	return 0;
 }
 
+static int guard_get(struct guard *g, const char *ifname, struct device_backend **ret_backend, struct device **ret)
+{
+	int r = g->world->choose(g->world, ifname, ret_backend);
+
+	return r < 0 ? r : (*ret_backend)->ops->get(*ret_backend, ifname, ret);
+}
+
+/*
+ * An interface that was renamed would stay as it is, open for good in mode identity: before it is forgotten it is closed under the
+ * name that it has now. ifname is that name on return, or as it was.
+ */
+static int guard_find(struct guard *g, char ifname[static IF_NAMESIZE], struct device_backend **ret_backend, struct device **ret)
+{
+	const uint32_t known = g->rotator->ifindex;
+	struct device_backend *backend = NULL;
+	struct device *d = NULL;
+	char now[IF_NAMESIZE];
+	int r;
+
+	r = guard_get(g, ifname, ret_backend, ret);
+	g->renamed = false;
+	if ((r < 0 && r != -ENODEV) || g->gateway || !known || (*ret && (*ret)->ifindex == known) || !g->world->name ||
+		g->world->name(g->world, known, now) < 0 || strcmp(now, ifname) == 0)
+		return r;
+	if (guard_get(g, now, &backend, &d) < 0 || d->ifindex != known) {
+		device_free(d);
+		return r;
+	}
+	device_free(*ret);
+	*ret = d;
+	*ret_backend = backend;
+	memcpy(ifname, now, IF_NAMESIZE);
+	g->renamed = true;
+	return 0;
+}
+
 /* One look and what it asks for. 1: something was changed, so look again. */
 static int guard_step(struct guard *g, struct device **ret_device)
 {
+	char ifname[IF_NAMESIZE];
 	struct device_backend *backend = NULL;
 	struct instant now;
 	struct plan plan = { 0 };
 	struct device *d = NULL;
 	int r;
 
-	r = g->world->choose(g->world, g->ifname, &backend);
-	if (r == 0)
-		r = backend->ops->get(backend, g->ifname, &d);
+	memcpy(ifname, g->ifname, sizeof(ifname));
+	r = guard_find(g, ifname, &backend, &d);
 	if (r < 0 && r != -ENODEV)
 		return r;
 	g->backend = d ? backend->ops->name : NULL;
@@ -238,12 +275,17 @@ static int guard_step(struct guard *g, struct device **ret_device)
 	/* What was planned before memory ran out closes something: it is carried out in any case. */
 	if (!plan_empty(&plan)) {
 		const struct device_change change = plan_change(&plan);
-		int s = backend->ops->set(backend, g->ifname, &change);
+		int s = backend->ops->set(backend, ifname, &change);
 
 		if (r == 0)
 			r = s < 0 && s != -ENODEV ? s : 1;
 	}
 	plan_clear(&plan);
+	/* Nothing is left to close: now it is none of ours any more, and what has our name, if anything, is another one. */
+	if (g->renamed && r == 0 && rotator_is_settled(g->rotator)) {
+		d = device_free(d);
+		r = rotator_look(g->rotator, NULL, &now, &plan) < 0 ? -ENOMEM : 1;
+	}
 	*ret_device = d;
 	return r;
 }

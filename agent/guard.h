@@ -16,6 +16,8 @@ struct guard_world {
 	struct clock *clock;
 	/* -ENODEV: there is no such interface. The backend stays the world's. */
 	int (*choose)(struct guard_world *w, const char *ifname, struct device_backend **ret);
+	/* What the interface of this index is called now; negative errno: there is none. NULL: nothing is ever renamed. */
+	int (*name)(struct guard_world *w, uint32_t ifindex, char ret[static IF_NAMESIZE]);
 	void (*notice)(struct guard_world *w, enum log_level level, const char *text);
 	void *userdata;
 };
@@ -32,6 +34,7 @@ struct guard {
 	struct rotator *rotator;
 	struct gateway *gateway; /* gateways, once they have a config */
 	const char *stop;	 /* closed until the agent's end; why */
+	bool renamed;		 /* what is looked at goes by another name now, and is to be closed */
 	const char *broker;	 /* why the broker lets nothing open; NULL: it may */
 	char broker_reason[96];
 	const char *backend;

@@ -48,6 +48,12 @@ static int world_choose(struct guard_world *w, const char *ifname, struct device
 	return device_choose(p->devices, ifname, ret);
 }
 
+static int world_name(struct guard_world *w, uint32_t ifindex, char ret[static IF_NAMESIZE])
+{
+	(void)w;
+	return if_indextoname(ifindex, ret) ? 0 : -errno;
+}
+
 static void world_notice(struct guard_world *w, enum log_level level, const char *text)
 {
 	(void)w;
@@ -392,6 +398,7 @@ int main(int argc, char **argv)
 			.run_dir = WGFIDO_AGENT_RUNDIR,
 			.clock = &clock_system,
 			.choose = world_choose,
+			.name = world_name,
 			.notice = world_notice,
 			.userdata = &p,
 		},

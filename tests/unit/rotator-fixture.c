@@ -11,8 +11,17 @@ static int choose(struct guard_world *w, const char *ifname, struct device_backe
 {
 	struct fixture *f = w->userdata;
 
-	assert_string_equal(ifname, "wg0");
 	*ret = &f->wg->backend;
+	return strcmp(ifname, f->renamed ? f->renamed : "wg0") == 0 ? 0 : -ENODEV;
+}
+
+static int name(struct guard_world *w, uint32_t ifindex, char ret[static IF_NAMESIZE])
+{
+	const struct fixture *f = w->userdata;
+
+	if (!f->wg->present || ifindex != f->wg->ifindex)
+		return -ENODEV;
+	(void)snprintf(ret, IF_NAMESIZE, "%s", f->renamed ? f->renamed : "wg0");
 	return 0;
 }
 
@@ -88,7 +97,8 @@ int setup(void **state)
 	f->wg = fake_wg_new(&f->clock);
 	make_wg(f);
 	f->agent = (struct agent){
-		.world = { .config_dir = f->dir, .run_dir = f->run, .clock = &f->clock.clock, .choose = choose, .userdata = f },
+		.world = { .config_dir = f->dir, .run_dir = f->run, .clock = &f->clock.clock, .choose = choose, .name = name,
+			   .userdata = f },
 		.ask_psk = ask_psk,
 		.ask_private_key = ask_private_key,
 		.userdata = f,

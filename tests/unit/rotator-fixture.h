@@ -22,6 +22,7 @@ struct fixture {
 	char dir[64], run[80], conf[96];
 	unsigned int n_psk_asked, n_key_asked;
 	bool refuse;
+	const char *renamed; /* what wg0 is called now; NULL: wg0 */
 	struct secret *given; /* the PSK of the last answer */
 	uint64_t answered_slot;
 };

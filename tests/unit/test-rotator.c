@@ -188,6 +188,31 @@ static void test_keepalive_outlives_the_agent(void **state)
 	assert_int_equal(peer(f)->keepalive, 0);
 }
 
+static void test_renamed(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	broker(f);
+	approve(f);
+	assert_true(fake_wg_initiation(f->wg, f->other, f->given));
+	f->renamed = "wg9";
+	agent_interface(&f->agent, "wg0");
+	(void)agent_run(&f->agent);
+	assert_false(psk_equal(peer(f)->psk, f->given));
+	assert_false(fake_wg_session(f->wg, f->other));
+	assert_int_equal(guard(f)->state, STATUS_ABSENT);
+	/* From then on it is somebody else's. */
+	fake_wg_set_psk(f->wg, f->other, f->static_psk);
+	second(f, 3);
+	assert_true(psk_equal(peer(f)->psk, f->static_psk));
+	/* Back again it is new here. */
+	f->renamed = NULL;
+	f->refuse = true;
+	second(f, 2);
+	assert_true(is_closed(f));
+}
+
 static void test_both_ends_have_tokens(void **state)
 {
 	struct fixture *f = *state;
@@ -235,6 +260,7 @@ int main(void)
 		TEST(test_a_late_answer_opens_nothing),
 		TEST(test_drift),
 		TEST(test_keepalive_outlives_the_agent),
+		TEST(test_renamed),
 		TEST(test_both_ends_have_tokens),
 	};
 
