@@ -78,10 +78,18 @@ tests_unit_test_uevent_SOURCES = tests/unit/test-uevent.c
 tests_unit_test_uevent_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_uevent_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
-# netlink as the test speaks it; and no timer anywhere on the way of a removal.
+# No timer anywhere on the way of a removal.
+PRESENCE_FIXTURE = tests/unit/presence-fixture.c tests/unit/presence-fixture.h
+PRESENCE_TEST_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sd_event_add_time_relative
+
 UNIT_TESTS += tests/unit/test-presence
-tests_unit_test_presence_SOURCES = tests/unit/test-presence.c
+tests_unit_test_presence_SOURCES = tests/unit/test-presence.c $(PRESENCE_FIXTURE)
 tests_unit_test_presence_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
-tests_unit_test_presence_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc,--wrap=socket,--wrap=bind,--wrap=recvmsg \
-	-Wl,--wrap=sd_event_add_time_relative
+tests_unit_test_presence_LDFLAGS = $(PRESENCE_TEST_LDFLAGS) -Wl,--wrap=calloc
 tests_unit_test_presence_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-presence-kernel
+tests_unit_test_presence_kernel_SOURCES = tests/unit/test-presence-kernel.c $(PRESENCE_FIXTURE)
+tests_unit_test_presence_kernel_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_presence_kernel_LDFLAGS = $(PRESENCE_TEST_LDFLAGS) -Wl,--wrap=socket,--wrap=bind,--wrap=recvmsg
+tests_unit_test_presence_kernel_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)

@@ -28,11 +28,17 @@ token_soft_wgfido_softtoken_LDADD = $(SOFT_LIBS)
 
 # Also for the tests of others: a token as a child process, and libfido2 on its socket.
 SOFTTOKEN_TEST_SOURCES = tests/integration/softtoken.c tests/integration/softtoken.h
+SOFTTOKEN_HOST_SOURCES = tests/integration/softtoken-host.c tests/integration/softtoken-host.h $(SOFTTOKEN_TEST_SOURCES)
 UNIT_TESTS += tests/integration/test-softtoken
-tests_integration_test_softtoken_SOURCES = tests/integration/test-softtoken.c $(SOFTTOKEN_TEST_SOURCES)
+tests_integration_test_softtoken_SOURCES = tests/integration/test-softtoken.c $(SOFTTOKEN_HOST_SOURCES)
 tests_integration_test_softtoken_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(FIDO2_CFLAGS)
 tests_integration_test_softtoken_LDADD = $(FIDO2_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_integration_test_softtoken_DEPENDENCIES = token/soft/wgfido-softtoken$(EXEEXT)
+UNIT_TESTS += tests/integration/test-softtoken-run
+tests_integration_test_softtoken_run_SOURCES = tests/integration/test-softtoken-run.c $(SOFTTOKEN_HOST_SOURCES)
+tests_integration_test_softtoken_run_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(FIDO2_CFLAGS)
+tests_integration_test_softtoken_run_LDADD = $(FIDO2_LIBS) $(CMOCKA_LIBS)
+EXTRA_tests_integration_test_softtoken_run_DEPENDENCIES = token/soft/wgfido-softtoken$(EXEEXT)
 UNIT_TESTS += tests/integration/test-softtoken-raw
 tests_integration_test_softtoken_raw_SOURCES = tests/integration/test-softtoken-raw.c $(SOFTTOKEN_TEST_SOURCES)
 tests_integration_test_softtoken_raw_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(FIDO2_CFLAGS)
