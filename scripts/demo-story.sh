@@ -47,7 +47,8 @@ if ip -n laptop link add probe type wireguard 2>/dev/null; then
 else
 	# shellcheck disable=SC2034
 	NET_WG=userspace kind="wireguard-go (this kernel has no WireGuard)"
-	(: <>/dev/net/tun) 2>/dev/null || fail "there is no WireGuard in this kernel, and wireguard-go needs /dev/net/tun"
+	(: <>/dev/net/tun) 2>/dev/null ||
+		fail "this kernel has no WireGuard, and /dev/net/tun, which wireguard-go needs, is not there either: try modprobe tun"
 fi
 
 plug() { # plug NAME: a software key appears
