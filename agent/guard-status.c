@@ -36,7 +36,7 @@ static void problem_peers(struct guard *g, size_t n, const uint8_t *public_key, 
 	if (n == 1 && public_key)
 		(void)snprintf(text, sizeof(text), "peer %s %s", key, what);
 	else
-		(void)snprintf(text, sizeof(text), "%zu peers: %s", n, what);
+		(void)snprintf(text, sizeof(text), "%zu peer%s: %s", n, n == 1 ? "" : "s", what);
 	problem_add(g, text);
 }
 
@@ -57,8 +57,8 @@ static void guard_find_problems(struct guard *g, const struct device *d)
 			problem_add(g, "the interface has no private key");
 		if (w->wrong_public_key)
 			problem_add(g, "PublicKey in the configuration is not the interface's");
-		problem_peers(g, w->n_missing, NULL, "of the configuration, but the interface does not have them");
-		problem_peers(g, w->n_refused, NULL, "refused, for they had no preshared key: add the PresharedKey line of `wgfido gateway`");
+		problem_peers(g, w->n_missing, NULL, "in the configuration only, not at the interface");
+		problem_peers(g, w->n_refused, NULL, "refused without a preshared key in WireGuard: add the PresharedKey line of `wgfido gateway`");
 		problem_peers(g, w->n_unusable, NULL, "their TokenPublicKey is not a usable key");
 		return;
 	}

@@ -36,8 +36,16 @@ static void agent_check(const char *ifname)
 {
 	struct agent_status *agent = NULL;
 
-	if (agent_status_load(&agent, dirs_agent_run(), ifname) < 0)
-		say_warning("wgfido-rotate does not guard %s, so nothing opens it: systemctl restart wgfido-rotate", ifname);
+	if (agent_status_load(&agent, dirs_agent_run(), ifname) >= 0) {
+		if (!strcmp(agent->state, "absent"))
+			say_warning("There is no interface %s yet: it opens when it is there, for example by `wg-quick up %s`", ifname,
+				ifname);
+		else if (!strcmp(agent->state, "error"))
+			say_warning("wgfido-rotate could not open %s so far (%s): `wgfido doctor` tells more", ifname,
+				*agent->problem ? agent->problem : agent->reason);
+	} else {
+		say_warning("wgfido-rotate does not guard %s, so nothing opens it: start it, as wgfido-rotate(8) shows", ifname);
+	}
 	agent_status_free(agent);
 }
 

@@ -11,6 +11,7 @@
 #include "client/target.h"
 #include "client/verb.h"
 #include "common/config.h"
+#include "common/schedule.h"
 #include "common/secret.h"
 
 /* Straight from guarded memory to stdout's fd: stdio would keep a copy. */
@@ -32,7 +33,7 @@ static int psk_print(void)
 
 static int psk_gateway(const struct proxy_tunnel *t)
 {
-	char own[KEY_BASE64_SIZE], *error = NULL;
+	char own[KEY_BASE64_SIZE], other[KEY_BASE64_SIZE] = "(the public key of that interface)", *error = NULL;
 	struct config *config = NULL;
 	int r;
 
@@ -49,11 +50,20 @@ static int psk_gateway(const struct proxy_tunnel *t)
 			dirs_config(), t->interface);
 	}
 	key_to_base64(own, config->public_key);
-	config_free(config);
+	if (config->n_peers == 1)
+		key_to_base64(other, config->peers[0].public_key);
 
 	printf("# At the other end, in /etc/wgfido/IFACE.conf: a wgfido-rotate --gateway there makes\n"
 	       "# the same preshared keys as this side's security key. Nothing of this is secret.\n"
-	       "[Peer]\n"
+	       "# If that file is new, it begins with\n"
+	       "#   [Interface]\n"
+	       "#   Mode = psk\n"
+	       "#   PublicKey = %s\n",
+		other);
+	if (config->slot_seconds != SCHEDULE_SLOT_SECONDS)
+		printf("#   SlotSeconds = %u\n", (unsigned int)config->slot_seconds);
+	config_free(config);
+	printf("[Peer]\n"
 	       "PublicKey = %s\n"
 	       "TokenPublicKey = %s\n"
 	       "\n"

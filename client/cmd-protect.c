@@ -51,6 +51,9 @@ static int already_protected(struct protect *c)
 		return say_outcome(OUTCOME_NOT_ENROLLED,
 			"%s was protected, but its key file is gone or damaged: restore it or the PrivateKey line from a backup",
 			c->ifname);
+	if (c->rekey)
+		return say_outcome(OUTCOME_EXISTS, "%s is protected already, and still has its key: `wgfido rekey %s` makes a new one",
+			c->ifname, c->ifname);
 	printf("%s is protected already: `wgfido approve %s` opens it.\n", c->ifname, c->ifname);
 	return 0;
 }
@@ -228,8 +231,10 @@ static int protect(struct protect *c)
 	r = tunnelconf_reload(c->proxy);
 	t = r ? NULL : proxy_find_tunnel(c->proxy, c->ifname);
 	if (!r && !t)
-		r = say_outcome(OUTCOME_FAILED, "The broker does not know %s: does it read %s? See journalctl -u wgfidod",
+		r = say_outcome(OUTCOME_FAILED, "The broker does not know %s: does it read %s? See its log (wgfidod(8))",
 			c->ifname, dirs_config());
+	if (!r && !strcmp(t->state, "misconfigured"))
+		r = say_outcome(OUTCOME_FAILED, "%s: %s", c->ifname, t->problem);
 	if (!r)
 		r = strcmp(t->held, "wrapped") ? wrap(c, t) : resume(c, t);
 	if (r) {

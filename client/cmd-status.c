@@ -63,7 +63,7 @@ static int show(void *userdata)
 		if (w->watch && !w->last)
 			w->last = strdup("");
 		if (w->missing)
-			fputs("The wgfido broker is not running: systemctl start wgfidod\n\n", w->watch ? stdout : stderr);
+			fputs("The wgfido broker is not running: start wgfidod, as wgfidod(8) shows\n\n", w->watch ? stdout : stderr);
 		status_print(&s, stdout);
 	}
 	fflush(stdout);

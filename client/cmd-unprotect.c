@@ -80,7 +80,7 @@ static int export(struct proxy *p, const struct proxy_tunnel *t, struct call_opt
 	if (r < 0)
 		return say_errno(r, "The key cannot be taken from the broker");
 	if (secret_len(*ret) != SECRET_KEY_SIZE)
-		return say_outcome(OUTCOME_FAILED, "The broker gave no key: see journalctl -u wgfidod");
+		return say_outcome(OUTCOME_FAILED, "The broker gave no key: see its log (wgfidod(8))");
 	return 0;
 }
 

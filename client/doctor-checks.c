@@ -28,16 +28,16 @@ void doctor_check_broker(struct doctor *d)
 	const struct proxy *p = d->status->proxy;
 
 	if (p->running && strcmp(p->version, PACKAGE_VERSION))
-		doctor_wrong(d, "systemctl restart wgfidod", "The broker is of version %s, this is %s", p->version,
+		doctor_wrong(d, "restart wgfidod, as wgfidod(8) shows", "The broker is of version %s, this is %s", p->version,
 			PACKAGE_VERSION);
 	else if (p->running)
 		doctor_ok(d, "The broker runs, version %s", p->version);
 	else if (is_gateway(d))
 		doctor_ok(d, "No broker runs, and a gateway needs none");
 	else if (!p->bus)
-		doctor_wrong(d, "systemctl start dbus", "The system bus cannot be reached");
+		doctor_wrong(d, "start dbus", "The system bus cannot be reached");
 	else
-		doctor_wrong(d, "systemctl start wgfidod", "The broker is not running");
+		doctor_wrong(d, "start wgfidod, as wgfidod(8) shows", "The broker is not running");
 }
 
 static bool has(char **list, const char *what)
@@ -105,7 +105,7 @@ static void check_key(struct doctor *d, const struct proxy_tunnel *t)
 
 static void warn_wrong(void *userdata, const char *text)
 {
-	doctor_wrong(userdata, "journalctl -u wgfido-rotate tells more", "%s", text);
+	doctor_wrong(userdata, "the log of wgfido-rotate tells more", "%s", text);
 }
 
 static void check_agent(struct doctor *d, const struct proxy_tunnel *t, const char *ifname)
@@ -114,7 +114,7 @@ static void check_agent(struct doctor *d, const struct proxy_tunnel *t, const ch
 	unsigned int before = d->n_wrong;
 
 	if (!a) {
-		doctor_wrong(d, "systemctl restart wgfido-rotate", "%s is not guarded: nothing opens or closes it", ifname);
+		doctor_wrong(d, "start wgfido-rotate anew, as wgfido-rotate(8) shows", "%s is not guarded: nothing opens or closes it", ifname);
 		return;
 	}
 	status_warn(d->status, t && !*t->problem ? t : NULL, a, warn_wrong, d);
@@ -238,9 +238,9 @@ void doctor_check_tunnel(struct doctor *d, const char *ifname)
 		return;
 	}
 	if (p->running && !t)
-		doctor_wrong(d, "systemctl reload wgfidod", "The broker does not know %s", ifname);
+		doctor_wrong(d, "pkill -HUP -x wgfidod", "The broker does not know %s", ifname);
 	else if (t && !strcmp(t->state, "misconfigured"))
-		doctor_wrong(d, "systemctl reload wgfidod", "The broker read another configuration of %s: %s", ifname, t->problem);
+		doctor_wrong(d, "mend that; pkill -HUP -x wgfidod if it is mended already", "The broker cannot use %s: %s", ifname, t->problem);
 	else if (t)
 		check_key(d, t);
 	check_agent(d, t, ifname);

@@ -191,7 +191,7 @@ int proxy_open(struct proxy **ret)
 	if (r < 0) {
 		proxy_free(p);
 		return say_outcome(OUTCOME_FAILED,
-			"The system bus cannot be reached (%s): is dbus running? systemctl start dbus", strerror(-r));
+			"The system bus cannot be reached (%s): is it running? Start dbus", strerror(-r));
 	}
 	r = refresh(p, &error);
 	if (r < 0) {
@@ -367,10 +367,10 @@ int proxy_say_error(const sd_bus_error *error, int r)
 	char text[1024];
 
 	if (proxy_error_no_broker(error, r))
-		return say_outcome(OUTCOME_FAILED, "The wgfido broker is not running: systemctl start wgfidod");
+		return say_outcome(OUTCOME_FAILED, "The wgfido broker is not running: start wgfidod, as wgfidod(8) shows");
 	if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || r == -ETIMEDOUT)
 		return say_outcome(OUTCOME_FAILED,
-			"The wgfido broker went away or did not answer: see journalctl -u wgfidod");
+			"The wgfido broker went away or did not answer: see its log (wgfidod(8))");
 	/* The broker's message is the outcome's sentence with a detail behind it. */
 	if (sd_bus_error_is_set(error) && error->message && *error->message &&
 		!strncmp(error->name, WGFIDO_ERROR_PREFIX, strlen(WGFIDO_ERROR_PREFIX))) {
@@ -383,7 +383,7 @@ int proxy_say_error(const sd_bus_error *error, int r)
 	snprintf(text, sizeof(text), "%s",
 		sd_bus_error_is_set(error) && error->message ? error->message : strerror(r < 0 ? -r : EIO));
 	text_make_printable(text);
-	return say_outcome(o, "The wgfido broker could not do that (%s): see journalctl -u wgfidod", text);
+	return say_outcome(o, "The wgfido broker could not do that (%s): see its log (wgfidod(8))", text);
 }
 
 int proxy_call_simple(struct proxy *p, const char *path, const char *interface, const char *method, uint32_t *ret_count)

@@ -94,7 +94,7 @@ static void warn_agent(const struct status *s, const struct agent_status *a, voi
 
 	if (agent_status_is_stale(a, s->now)) {
 		snprintf(text, sizeof(text),
-			"wgfido-rotate stopped telling about %s, this may be old: systemctl restart wgfido-rotate",
+			"wgfido-rotate stopped telling about %s, this may be old: restart it, as wgfido-rotate(8) shows",
 			a->interface);
 		warn(userdata, text);
 	}
@@ -123,12 +123,12 @@ void status_warn(const struct status *s, const struct proxy_tunnel *t, const str
 		warn(userdata, t->problem);
 	if (t && !a && strcmp(t->state, "unenrolled") && strcmp(t->state, "misconfigured")) {
 		snprintf(text, sizeof(text),
-			"wgfido-rotate does not guard %s, so nothing opens or closes it: systemctl start wgfido-rotate",
+			"wgfido-rotate does not guard %s, so nothing opens or closes it: start it, as wgfido-rotate(8) shows",
 			t->interface);
 		warn(userdata, text);
 	}
 	if (t && a && !approved(s, t) && !strcmp(a->state, "open")) {
-		snprintf(text, sizeof(text), "%s is open although it is not approved: systemctl restart wgfido-rotate",
+		snprintf(text, sizeof(text), "%s is open although it is not approved: restart wgfido-rotate, as wgfido-rotate(8) shows",
 			t->interface);
 		warn(userdata, text);
 	}

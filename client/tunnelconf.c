@@ -194,7 +194,7 @@ int tunnelconf_reload(struct proxy *p)
 	int r = proxy_call_simple(p, WGFIDO_PATH, WGFIDO_MANAGER_INTERFACE, "Reload", NULL);
 
 	if (!r && proxy_refresh(p) < 0)
-		r = say_outcome(OUTCOME_FAILED, "The wgfido broker went away: see journalctl -u wgfidod");
+		r = say_outcome(OUTCOME_FAILED, "The wgfido broker went away: see its log (wgfidod(8))");
 	return r;
 }
 

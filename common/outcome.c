@@ -47,7 +47,7 @@ static const struct outcome_row {
 		"The key file is damaged or was changed: restore it from a backup, or enrol the tunnel anew." },
 	[OUTCOME_EXISTS] = { "Exists", 27,
 		"This would replace a key that exists: use \"wgfido rekey\", or \"wgfido unprotect\" or remove it first." },
-	[OUTCOME_FAILED] = { "Failed", 1, "It failed: run \"wgfido doctor\" and look at the journal of wgfidod." },
+	[OUTCOME_FAILED] = { "Failed", 1, "It failed: run \"wgfido doctor\" and look at the log of wgfidod." },
 };
 
 static const struct outcome_row *outcome_row(enum outcome o)

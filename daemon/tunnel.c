@@ -12,6 +12,8 @@
 #include "common/file.h"
 #include "daemon/broker.h"
 
+#define OTHER_MODE "the key file is for another Mode than the configuration: put Mode back, or remove the key file, see wgfidod(8)"
+
 int tunnel_new(struct tunnel **ret, struct broker *b, const char *ifname)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
@@ -179,7 +181,7 @@ int tunnel_check_usable(const struct tunnel *t, const char **ret_detail)
 	if (!t->keyfile)
 		return OUTCOME_NOT_ENROLLED;
 	if (t->keyfile->mode != t->config->mode) {
-		*ret_detail = "the key file is for another Mode than the configuration";
+		*ret_detail = OTHER_MODE;
 		return OUTCOME_FAILED;
 	}
 	return OUTCOME_OK;
@@ -225,7 +227,7 @@ const char *tunnel_problem(const struct tunnel *t)
 	if (t->key_problem)
 		return t->key_problem;
 	if (t->keyfile && t->keyfile->mode != t->config->mode)
-		return "the key file is for another Mode than the configuration";
+		return OTHER_MODE;
 	return "";
 }
 

@@ -162,7 +162,7 @@ laptop wgfido lock >/dev/null
 chapter "8. The same for a gateway that knows nothing of wgfido: identity mode"
 stage_home
 touching wgfido protect home --yes || fail "protect failed"
-run grep -n -i 'wgfido\|PrivateKey' "$NET_TMP/laptop/wireguard/home.conf"
+run grep -n PrivateKey "$NET_TMP/laptop/wireguard/home.conf"
 grep -qFf "$NET_TMP/home.key" "$NET_TMP/laptop/wireguard/home.conf" && fail "the private key is still in the file"
 stage_home_up
 wait_for 5 is_state home closed || fail "the agent does not guard the tunnel"

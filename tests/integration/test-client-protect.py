@@ -130,6 +130,8 @@ class Protect(ProtectCase):
         self.assertIn(b"Mode = identity", self.read("etc/wg0.conf"))
         self.assertEqual(stat.S_IMODE(os.stat(self.where("wireguard/wg0.conf")).st_mode), 0o640)
         self.assertIn("protected already", self.wgfido("protect", "wg0"))
+        self.wgfido("protect", "wg0", "--rekey", "--yes", status=27)
+        self.assertIn("`wgfido rekey wg0`", self.err)
 
         self.wgfido("unprotect", "wg0")
         self.assertEqual(self.conf(), CONF.encode())

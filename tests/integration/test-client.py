@@ -54,7 +54,7 @@ class Basics(ClientCase):
     def test_no_broker(self):
         for argv in (["approve"], ["approve", "wg0"], ["revoke", "wg0"], ["lock"], ["tokens"], ["pubkey", "wg0"]):
             self.wgfido(*argv, status=1)
-            self.assertEqual(self.err, "wgfido: The wgfido broker is not running: systemctl start wgfidod\n")
+            self.assertEqual(self.err, "wgfido: The wgfido broker is not running: start wgfidod, as wgfidod(8) shows\n")
 
     def test_no_bus(self):
         self.env["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=%s/nothing" % self.dir
@@ -436,7 +436,7 @@ class Status(ClientCase):
     def test_no_broker(self):
         self.agent()
         self.wgfido("status", status=1)
-        self.assertIn("systemctl start wgfidod", self.err)
+        self.assertIn("start wgfidod, as wgfidod(8) shows", self.err)
         self.assertIn("wg0: client", self.out)
 
     def test_watch(self):
@@ -501,10 +501,10 @@ class Status(ClientCase):
         self.write("etc/wg1.conf", "[Interface]\nMode = psk\nColour = red\n")
         self.wg0.properties.update(Held="none", State="unenrolled")
         os.unlink(self.where("run/wg0.json"))
-        found = self.doctor("wg1.conf:3: ", "-> wgfido enroll wg0", "-> systemctl restart wgfido-rotate")
+        found = self.doctor("wg1.conf:3: ", "-> wgfido enroll wg0", "-> start wgfido-rotate anew, as wgfido-rotate(8) shows")
         self.assertEqual(len(found), 3)
         self.broker.close()
-        self.doctor("-> systemctl start wgfidod")
+        self.doctor("-> start wgfidod, as wgfidod(8) shows")
 
     def test_doctor_at_gateway(self):
         self.agent(role="gateway")
