@@ -324,7 +324,8 @@ static int program_start(struct program *p)
 	r = agent_reload(a);
 	if (r < 0)
 		log_error("the configuration in %s cannot be read: %s", a->world.config_dir, strerror(-r));
-	return 0;
+	/* An agent that cannot tell what to guard would say that it is ready, and guard nothing. */
+	return r;
 }
 
 enum option_value {

@@ -64,7 +64,7 @@ int request_new(struct request **ret, struct broker *b, enum request_kind kind, 
 			n_uid++;
 	}
 
-	if (n >= REQUESTS_MAX || n_uid >= REQUESTS_PER_UID_MAX)
+	if ((n >= REQUESTS_MAX && requester->uid != 0) || n_uid >= REQUESTS_PER_UID_MAX)
 		return OUTCOME_LIMIT_EXCEEDED;
 	r = calloc(1, sizeof(*r));
 	if (!r)
