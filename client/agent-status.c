@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/dirs.h"
 #include "client/text.h"
@@ -160,5 +161,30 @@ bool agent_status_is_stale(const struct agent_status *s, struct instant now)
 		if (s->peers[i].slot_end && (!strcmp(s->peers[i].state, "open") || !strcmp(s->peers[i].state, "rotated")) &&
 			s->peers[i].slot_end < now_s && now_s - s->peers[i].slot_end > late)
 			return true;
+	return false;
+}
+
+#define CLOSED_WAIT_MS 2000
+#define CLOSED_POLL_MS 20
+
+bool agent_status_wait_closed(const char *run_dir, const char *ifname, const char *public_key)
+{
+	const struct timespec pause = {.tv_nsec = CLOSED_POLL_MS * 1000000L};
+
+	/* The agent hears of it at the same time as we do; what it says is what is in WireGuard. */
+	for (unsigned int waited = 0; waited <= CLOSED_WAIT_MS; waited += CLOSED_POLL_MS) {
+		struct agent_status *s = NULL;
+		const struct agent_peer *peer;
+		bool open;
+
+		if (agent_status_load(&s, run_dir, ifname) < 0)
+			return true;
+		peer = public_key ? agent_status_find_peer(s, public_key) : NULL;
+		open = !strcmp(s->state, "open") && (!peer || !strcmp(peer->state, "open") || !strcmp(peer->state, "rotated"));
+		agent_status_free(s);
+		if (!open)
+			return true;
+		(void)nanosleep(&pause, NULL);
+	}
 	return false;
 }

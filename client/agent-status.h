@@ -37,6 +37,8 @@ int agent_status_parse(struct agent_status **ret, const char *text, size_t len);
 /* -ENOENT: the agent does not guard this interface (or does not run). */
 int agent_status_load(struct agent_status **ret, const char *run_dir, const char *ifname);
 struct agent_status *agent_status_free(struct agent_status *s);
+/* Waits until the agent has closed the interface, or this peer of it (NULL: all): true when it has, or does not guard it. */
+bool agent_status_wait_closed(const char *run_dir, const char *ifname, const char *public_key);
 
 const struct agent_peer *agent_status_find_peer(const struct agent_status *s, const char *public_key);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lock: ends every approval, now. */
+#include "client/agent-status.h"
+#include "client/dirs.h"
 #include "client/proxy.h"
+#include "client/say.h"
 #include "client/verb.h"
 #include "common/names.h"
 
@@ -22,6 +25,9 @@ static int lock_main(const struct verb *verb, int argc, char **argv)
 		printf("Every tunnel is locked; %u approval%s ended.\n", ended, ended == 1 ? "" : "s");
 	else if (!r)
 		puts("Every tunnel is locked; none was approved.");
+	for (size_t i = 0; !r && i < p->n_tunnels; i++)
+		if (!agent_status_wait_closed(dirs_agent_run(), p->tunnels[i].interface, NULL))
+			say_warning("%s is still open: restart wgfido-rotate, as wgfido-rotate(8) shows", p->tunnels[i].interface);
 	return r;
 }
 

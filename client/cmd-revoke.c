@@ -2,6 +2,8 @@
 /* revoke: ends approvals, now. */
 #include <string.h>
 
+#include "client/agent-status.h"
+#include "client/dirs.h"
 #include "client/proxy.h"
 #include "client/say.h"
 #include "client/target.h"
@@ -19,9 +21,12 @@ static int revoke_one(struct proxy *p, const struct target *t)
 		text_peer(peer, sizeof(peer), t->peer);
 	r = proxy_call_simple(p, t->peer ? t->peer->path : t->tunnel->path,
 		t->peer ? WGFIDO_PEER_INTERFACE : WGFIDO_TUNNEL_INTERFACE, "Revoke", NULL);
-	if (!r)
-		printf("%s%s%s is locked.\n", tunnel, *peer ? " to " : "", peer);
-	return r;
+	if (r)
+		return r;
+	printf("%s%s%s is locked.\n", tunnel, *peer ? " to " : "", peer);
+	if (!agent_status_wait_closed(dirs_agent_run(), t->tunnel->interface, t->peer ? t->peer->public_key : NULL))
+		say_warning("%s is still open: restart wgfido-rotate, as wgfido-rotate(8) shows", t->tunnel->interface);
+	return 0;
 }
 
 static int revoke_main(const struct verb *verb, int argc, char **argv)

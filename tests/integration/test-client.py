@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import termios
+import threading
 import time
 
 from client_case import KEY, WGFIDO, ClientCase, fake, signal, unittest
@@ -383,6 +384,21 @@ class Status(ClientCase):
         b.add(fake.Peer, self.wg0, KEY["A"], Name="gw")
         b.add(fake.Token, 1)
         b.start()
+
+    def test_revoke_waits_for_the_agent(self):
+        self.with_tunnel(State="approved")
+        self.agent()
+        self.wgfido("revoke", "wg0")
+        self.assertIn("wg0 is still open", self.err)
+        closing = threading.Timer(0.1, self.agent, kwargs={"state": "closed"})
+        closing.start()
+        self.wgfido("revoke", "wg0/gw")
+        closing.join()
+        self.assertEqual(self.err, "")
+        self.assertEqual(json.loads(self.read("run/wg0.json"))["state"], "closed")
+        self.agent(state="closed")
+        self.wgfido("lock")
+        self.assertEqual(self.err, "")
 
     def test_locked(self):
         self.with_tunnel(EndReason="token-removed")
