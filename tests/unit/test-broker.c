@@ -290,10 +290,15 @@ static void test_limits(void **state)
 	assert_null(r);
 	for (uid = 2; i < REQUESTS_MAX; i++)
 		(void)make(f, uid + (uid_t)i / REQUESTS_PER_UID_MAX, REQUEST_APPROVE, "wg0");
+	who.uid = 1000000;
+	assert_int_equal(request_new(&r, f->broker, REQUEST_APPROVE, &who), OUTCOME_LIMIT_EXCEEDED);
+	/* A full house does not keep root out, but for its own limit. */
+	for (i = 0; i < REQUESTS_PER_UID_MAX; i++)
+		(void)make(f, 0, REQUEST_APPROVE, "wg0");
 	who.uid = 0;
 	assert_int_equal(request_new(&r, f->broker, REQUEST_APPROVE, &who), OUTCOME_LIMIT_EXCEEDED);
 	broker_stop(f->broker);
-	assert_int_equal(f->answered, REQUESTS_MAX);
+	assert_int_equal(f->answered, REQUESTS_MAX + REQUESTS_PER_UID_MAX);
 }
 
 static void test_reload(void **state)
