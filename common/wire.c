@@ -140,7 +140,8 @@ static void put_ascii(struct wire_writer *w, const char *text, size_t size)
 		put_u8(w, text[i] >= ' ' && text[i] <= '~' ? (unsigned char)text[i] : '?');
 }
 
-static void get_ascii(struct wire_reader *r, char *ret, size_t size)
+/* The length; 0, and *ret as it was, after an error. */
+static size_t get_string(struct wire_reader *r, char *ret, size_t size)
 {
 	const size_t len = get_u8(r);
 	const uint8_t *p;
@@ -148,11 +149,18 @@ static void get_ascii(struct wire_reader *r, char *ret, size_t size)
 	get_check(r, len < size);
 	p = get_bytes(r, len);
 	if (!p)
-		return;
-	for (size_t i = 0; i < len; i++)
-		get_check(r, p[i] >= ' ' && p[i] <= '~');
+		return 0;
 	memcpy(ret, p, len);
 	ret[len] = '\0';
+	return len;
+}
+
+static void get_ascii(struct wire_reader *r, char *ret, size_t size)
+{
+	const size_t len = get_string(r, ret, size);
+
+	for (size_t i = 0; i < len; i++)
+		get_check(r, ret[i] >= ' ' && ret[i] <= '~');
 }
 
 static void put_text(struct wire_writer *w, const char *text, size_t size)
@@ -166,15 +174,8 @@ static void put_text(struct wire_writer *w, const char *text, size_t size)
 
 static void get_text(struct wire_reader *r, char *ret, size_t size)
 {
-	const size_t len = get_u8(r);
-	const uint8_t *p;
+	const size_t len = get_string(r, ret, size);
 
-	get_check(r, len < size);
-	p = get_bytes(r, len);
-	if (!p)
-		return;
-	memcpy(ret, p, len);
-	ret[len] = '\0';
 	get_check(r, strlen(ret) == len && text_valid(ret));
 }
 
