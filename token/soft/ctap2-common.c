@@ -10,6 +10,20 @@
 #define TOKEN_INITIAL_USAGE_SECONDS 30
 #define TOKEN_USAGE_SECONDS 600
 
+int ctap2_read_members(struct reader *r, int (*member)(struct reader *r, uint64_t key, void *userdata), void *userdata)
+{
+	uint64_t key;
+	size_t n;
+	int status = reader_map(r, &n);
+
+	while (status == CTAP2_OK && n-- > 0) {
+		status = reader_uint(r, &key);
+		if (status == CTAP2_OK)
+			status = member(r, key, userdata);
+	}
+	return status;
+}
+
 int ctap2_read_options(struct reader *r, struct ctap2_options *o)
 {
 	size_t n;

@@ -3,32 +3,32 @@
 #include "token/soft/ctap2-internal.h"
 #include "token/soft/evp.h"
 
+static int read_member(struct reader *r, uint64_t key, void *input)
+{
+	struct ctap2_hmac_input *in = input;
+
+	switch (key) {
+	case 0x01:
+		in->has_key = true;
+		return ctap2_read_cose(r, in->key);
+	case 0x02:
+		in->has_salt_enc = true;
+		return reader_bytes(r, &in->salt_enc);
+	case 0x03:
+		in->has_salt_auth = true;
+		return reader_bytes(r, &in->salt_auth);
+	case 0x04:
+		return reader_uint(r, &in->protocol);
+	default:
+		return reader_skip(r);
+	}
+}
+
 int ctap2_read_hmac_input(struct reader *r, struct ctap2_hmac_input *ret)
 {
 	struct ctap2_hmac_input in = {.present = true, .protocol = PINAUTH_ONE};
-	uint64_t key;
-	size_t n;
-	int status = reader_map(r, &n);
+	int status = ctap2_read_members(r, read_member, &in);
 
-	while (status == CTAP2_OK && n-- > 0) {
-		status = reader_uint(r, &key);
-		if (status != CTAP2_OK)
-			break;
-		if (key == 1) {
-			in.has_key = true;
-			status = ctap2_read_cose(r, in.key);
-		} else if (key == 2) {
-			in.has_salt_enc = true;
-			status = reader_bytes(r, &in.salt_enc);
-		} else if (key == 3) {
-			in.has_salt_auth = true;
-			status = reader_bytes(r, &in.salt_auth);
-		} else if (key == 4) {
-			status = reader_uint(r, &in.protocol);
-		} else {
-			status = reader_skip(r);
-		}
-	}
 	if (status == CTAP2_OK)
 		*ret = in;
 	return status;

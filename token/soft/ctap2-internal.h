@@ -32,6 +32,8 @@ int ctap2_touch_check(const struct ctap2_call *call);
 /* CTAP2_OTHER for any failure of libcrypto, of memory or of the file; CTAP2_OK for 0. */
 int ctap2_internal(int r);
 
+/* A map with numbers for keys: member gets each of them, and takes or skips the value that comes next in r. */
+int ctap2_read_members(struct reader *r, int (*member)(struct reader *r, uint64_t key, void *userdata), void *userdata);
 int ctap2_read_options(struct reader *r, struct ctap2_options *o);
 /* rp id, and hash of it. */
 int ctap2_hash_rp_id(uint8_t ret[static RP_ID_HASH_SIZE], const struct slice *rp_id);

@@ -103,8 +103,9 @@ static int read_extensions(struct reader *r, struct make_request *q)
 	return status;
 }
 
-static int read_member(struct reader *r, uint64_t key, struct make_request *q)
+static int read_member(struct reader *r, uint64_t key, void *request)
 {
+	struct make_request *q = request;
 	struct slice user_id;
 
 	switch (key) {
@@ -143,15 +144,8 @@ static int read_member(struct reader *r, uint64_t key, struct make_request *q)
 
 static int read_request(struct reader *r, struct make_request *q)
 {
-	uint64_t key;
-	size_t n;
-	int status = reader_map(r, &n);
+	int status = ctap2_read_members(r, read_member, q);
 
-	while (status == CTAP2_OK && n-- > 0) {
-		status = reader_uint(r, &key);
-		if (status == CTAP2_OK)
-			status = read_member(r, key, q);
-	}
 	if (status != CTAP2_OK)
 		return status;
 	if (!q->has_hash || !q->has_rp || !q->has_user || !q->has_params)

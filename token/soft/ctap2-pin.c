@@ -31,8 +31,10 @@ struct pin_request {
 	struct slice param, new_pin, pin_hash, rp_id;
 };
 
-static int read_member(struct reader *r, uint64_t key, struct pin_request *q)
+static int read_member(struct reader *r, uint64_t key, void *request)
 {
+	struct pin_request *q = request;
+
 	switch (key) {
 	case 0x01:
 		q->has_protocol = true;
@@ -65,15 +67,8 @@ static int read_member(struct reader *r, uint64_t key, struct pin_request *q)
 
 static int read_request(struct reader *r, struct pin_request *q)
 {
-	uint64_t key;
-	size_t n;
-	int status = reader_map(r, &n);
+	int status = ctap2_read_members(r, read_member, q);
 
-	while (status == CTAP2_OK && n-- > 0) {
-		status = reader_uint(r, &key);
-		if (status == CTAP2_OK)
-			status = read_member(r, key, q);
-	}
 	if (status == CTAP2_OK && !q->has_subcommand)
 		status = CTAP2_MISSING_PARAMETER;
 	return status;
