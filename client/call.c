@@ -33,7 +33,8 @@ struct pending {
 	bool touched_new; /* this try came to the touches of the token to be added */
 };
 
-int call_option(struct call_options *o, const struct verb *verb, int c, const char *argument)
+/* 0, or -1 after an error was said. */
+static int option_take(struct call_options *o, const struct verb *verb, int c, const char *argument)
 {
 	char *end;
 	long fd;
@@ -53,6 +54,12 @@ int call_option(struct call_options *o, const struct verb *verb, int c, const ch
 		return 0;
 	case OPTION_CONFIRM_PIN:
 		o->confirm_pin = true;
+		return 0;
+	case OPTION_YES:
+		o->yes = true;
+		return 0;
+	case OPTION_NO_RECOVERY:
+		o->recovery = false;
 		return 0;
 	case OPTION_WAIT:
 		o->wait = true;
@@ -87,11 +94,50 @@ int call_option(struct call_options *o, const struct verb *verb, int c, const ch
 	return -1;
 }
 
+int call_options_parse(struct call_options *o, const struct verb *verb, int argc, char **argv, const struct option *options)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == OPTION_HELP) {
+			verb_print_help(verb, stdout);
+			return 0;
+		}
+		if (c == '?')
+			return verb_usage(verb);
+		if (c && option_take(o, verb, c, optarg) < 0) /* 0: a flag was set */
+			return EXIT_USAGE;
+	}
+	return -1;
+}
+
 void call_options_clear(struct call_options *o)
 {
 	o->pin = secret_free(o->pin);
 	o->old_pin = secret_free(o->old_pin);
 	o->recovery_code = secret_free(o->recovery_code);
+}
+
+int call_key_main(const struct verb *verb, int argc, char **argv,
+	int (*make)(struct proxy *p, const char *tunnel, struct call_options *o))
+{
+	static const struct option options[] = {
+		CALL_KEY_OPTIONS,
+		CALL_LONG_OPTIONS,
+		{},
+	};
+	_cleanup_call_options_ struct call_options o = CALL_OPTIONS_INIT;
+	_cleanup_proxy_ struct proxy *p = NULL;
+	int r;
+
+	o.says_recovery = o.recovery = true;
+	r = call_options_parse(&o, verb, argc, argv, options);
+	if (r >= 0)
+		return r;
+	if (argc - optind != 1)
+		return verb_usage_error(verb, "Say which tunnel");
+	r = proxy_open(&p);
+	return r ? r : make(p, argv[optind], &o);
 }
 
 /* A pipe per message: it can be read only once. */

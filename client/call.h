@@ -12,7 +12,7 @@
 #include "client/verb.h"
 #include "common/secret.h"
 
-/* Of the D-Bus methods' a{sv}; what is unset is not sent. The command line's options fill it (call_option). */
+/* Of the D-Bus methods' a{sv}; what is unset is not sent. The command line's options fill it (call_options_parse). */
 struct call_options {
 	uint64_t for_seconds;
 	bool wait;
@@ -25,6 +25,7 @@ struct call_options {
 	bool recovery;
 	bool forget;
 	bool confirm_pin;
+	bool yes; /* --yes: ask nothing */
 	int pin_fd;		      /* -1: none */
 	struct secret *pin;	      /* owned, as the others */
 	struct secret *old_pin;
@@ -36,9 +37,16 @@ struct call_options {
 		.pin_fd = -1                                                                                 \
 	}
 
-/* --token, --uv, --label, --pin-fd, --confirm-pin, --recovery-fd, --for: 0 when c was one of them, -1 after an error was said. */
-int call_option(struct call_options *o, const struct verb *verb, int c, const char *argument);
+/*
+ * The verb's options into o. What only one verb knows sets a flag of its own: {"rekey", no_argument, &rekey, 1}.
+ * -1 = go on at optind, else the exit status (after --help, or when an error was said).
+ */
+int call_options_parse(struct call_options *o, const struct verb *verb, int argc, char **argv, const struct option *options);
+/* The whole of a verb that makes a key for its only argument, TUNNEL: the exit status. */
+int call_key_main(const struct verb *verb, int argc, char **argv,
+	int (*make)(struct proxy *p, const char *tunnel, struct call_options *o));
 void call_options_clear(struct call_options *o);
+#define _cleanup_call_options_ __attribute__((cleanup(call_options_clear)))
 
 /* What every verb that uses a security key takes. */
 #define CALL_LONG_OPTIONS                                                                                    \
@@ -46,6 +54,13 @@ void call_options_clear(struct call_options *o);
 		{"confirm-pin", no_argument, NULL, OPTION_CONFIRM_PIN},                                              \
 	{                                                                                                    \
 		"help", no_argument, NULL, OPTION_HELP                                                       \
+	}
+/* What a verb takes besides that makes a key. */
+#define CALL_KEY_OPTIONS                                                                                     \
+	{"no-recovery", no_argument, NULL, OPTION_NO_RECOVERY}, {"yes", no_argument, NULL, OPTION_YES},      \
+		{"uv", required_argument, NULL, OPTION_UV},                                                  \
+	{                                                                                                    \
+		"label", required_argument, NULL, OPTION_LABEL                                               \
 	}
 #define CALL_OPTIONS_HELP                                                                                    \
 	"  --token NAME     use this security key: its id, or a part of its name (see `wgfido tokens`)\n"    \

@@ -116,35 +116,23 @@ static int approve_main(const struct verb *verb, int argc, char **argv)
 		CALL_LONG_OPTIONS,
 		{},
 	};
-	struct call_options o = CALL_OPTIONS_INIT;
+	_cleanup_call_options_ struct call_options o = CALL_OPTIONS_INIT;
 	_cleanup_proxy_ struct proxy *p = NULL;
 	struct target t;
-	int c, r;
+	int r;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (c == OPTION_HELP) {
-			verb_print_help(verb, stdout);
-			return 0;
-		}
-		if (c == '?')
-			return verb_usage(verb);
-		if (call_option(&o, verb, c, optarg) < 0)
-			return EXIT_USAGE;
-	}
+	r = call_options_parse(&o, verb, argc, argv, options);
+	if (r >= 0)
+		return r;
 	if (argc - optind > 1)
 		return verb_usage_error(verb, "Approve one tunnel at a time");
 	r = proxy_open(&p);
 	if (r)
 		return r;
-	if (optind == argc) {
-		r = approve_all(p, &o);
-	} else {
-		r = target_resolve(&t, p, argv[optind]);
-		if (!r)
-			r = approve_one(p, &t, &o);
-	}
-	call_options_clear(&o);
-	return r;
+	if (optind == argc)
+		return approve_all(p, &o);
+	r = target_resolve(&t, p, argv[optind]);
+	return r ? r : approve_one(p, &t, &o);
 }
 
 const struct verb verb_approve = {

@@ -7,7 +7,6 @@
 #include "client/recovery.h"
 #include "client/say.h"
 #include "client/target.h"
-#include "client/term.h"
 #include "client/text.h"
 #include "client/tunnelconf.h"
 #include "client/verb.h"
@@ -35,7 +34,7 @@ static int find_or_make(struct proxy *p, const char *name, bool yes, struct prox
 	return r ? r : target_resolve_tunnel(ret, p, name);
 }
 
-static int enroll(struct proxy *p, const char *name, struct call_options *o, bool yes)
+static int enroll(struct proxy *p, const char *name, struct call_options *o)
 {
 	struct recovery_result result = {};
 	char purpose[192], tunnel[128], ifname[IF_NAMESIZE];
@@ -43,10 +42,9 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o, boo
 	bool psk, new = false;
 	int r;
 
-	if (o->recovery && !yes && !term_can_ask())
-		return say_outcome(OUTCOME_FAILED,
-			"There is no terminal to show the recovery code on: use --yes (it is printed) or --no-recovery");
-	r = find_or_make(p, name, yes, &t, &new);
+	r = recovery_check(o);
+	if (!r)
+		r = find_or_make(p, name, o->yes, &t, &new);
 	if (r)
 		return r;
 	psk = !strcmp(t->mode, "psk");
@@ -67,10 +65,7 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o, boo
 		return r;
 	}
 	printf("%s is enrolled. Its %spublic key:\n%s\n", tunnel, psk ? "token " : "", result.public_key);
-	if (result.code)
-		r = recovery_show(result.code, tunnel, yes);
-	if (r)
-		say_warning("Without its recovery code noted, make another one: `wgfido keyslot add %s --recovery`", ifname);
+	r = recovery_hand_over(&result, tunnel, ifname, o);
 	printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
 	recovery_result_clear(&result);
 	return r;
@@ -78,41 +73,7 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o, boo
 
 static int enroll_main(const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"no-recovery", no_argument, NULL, OPTION_NO_RECOVERY},
-		{"yes", no_argument, NULL, OPTION_YES},
-		{"uv", required_argument, NULL, OPTION_UV},
-		{"label", required_argument, NULL, OPTION_LABEL},
-		CALL_LONG_OPTIONS,
-		{},
-	};
-	struct call_options o = CALL_OPTIONS_INIT;
-	_cleanup_proxy_ struct proxy *p = NULL;
-	bool yes = false;
-	int c, r;
-
-	o.says_recovery = o.recovery = true;
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (c == OPTION_HELP) {
-			verb_print_help(verb, stdout);
-			return 0;
-		}
-		if (c == '?')
-			return verb_usage(verb);
-		if (c == OPTION_NO_RECOVERY)
-			o.recovery = false;
-		else if (c == OPTION_YES)
-			yes = true;
-		else if (call_option(&o, verb, c, optarg) < 0)
-			return EXIT_USAGE;
-	}
-	if (argc - optind != 1)
-		return verb_usage_error(verb, "Say which tunnel");
-	r = proxy_open(&p);
-	if (!r)
-		r = enroll(p, argv[optind], &o, yes);
-	call_options_clear(&o);
-	return r;
+	return call_key_main(verb, argc, argv, enroll);
 }
 
 const struct verb verb_enroll = {

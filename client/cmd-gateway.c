@@ -9,6 +9,7 @@
 #include "client/proxy.h"
 #include "client/say.h"
 #include "client/target.h"
+#include "client/text.h"
 #include "client/verb.h"
 #include "common/config.h"
 #include "common/schedule.h"
@@ -85,19 +86,12 @@ static int gateway_main(const struct verb *verb, int argc, char **argv)
 	struct proxy_tunnel *t;
 	int r;
 
-	r = verb_options_help_only(verb, argc, argv);
+	r = target_parse_tunnel(&t, &p, verb, argc, argv);
 	if (r >= 0)
-		return r;
-	if (argc - optind != 1)
-		return verb_usage_error(verb, "Say which tunnel");
-	r = proxy_open(&p);
-	if (!r)
-		r = target_resolve_tunnel(&t, p, argv[optind]);
-	if (r)
 		return r;
 	if (!*t->public_key)
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no token key yet: `wgfido %s %s` makes one",
-			t->interface, strcmp(t->mode, "identity") ? "enroll" : "protect", t->interface);
+			t->interface, text_making_verb(t), t->interface);
 	if (!strcmp(t->mode, "psk"))
 		return psk_gateway(t);
 	printf("# The other end needs nothing of wgfido, only this side's public key, as ever:\n"

@@ -17,7 +17,6 @@ struct keyslot_command {
 	const char *tunnel;
 	struct call_options options;
 	bool recovery; /* --recovery: add: a code instead of a token; remove: typed instead of a touch */
-	bool yes;
 	uint32_t slot;
 };
 
@@ -32,7 +31,7 @@ static int slots_list(struct keyslot_command *c)
 		return r;
 	if (!t->keyslots.n)
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no keyslot: `wgfido %s %s` makes the first", t->interface,
-			strcmp(t->mode, "identity") ? "enroll" : "protect", t->interface);
+			text_making_verb(t), t->interface);
 	for (size_t i = 0; i < t->keyslots.n; i++) {
 		const struct proxy_keyslot *s = &t->keyslots.slots[i];
 		time_t created = (time_t)s->created;
@@ -52,9 +51,9 @@ static int slots_add(struct keyslot_command *c)
 	int r;
 
 	if (c->recovery) {
-		if (!c->yes && !term_can_ask())
+		if (!c->options.yes && !term_can_ask())
 			return say_outcome(OUTCOME_FAILED, "There is no terminal to show the recovery code on: use --yes");
-		return keyslot_add_recovery(c->proxy, c->tunnel, &c->options, c->yes);
+		return keyslot_add_recovery(c->proxy, c->tunnel, &c->options, c->options.yes);
 	}
 	r = keyslot_add_token(c->proxy, c->tunnel, &c->options, &slot);
 	if (!r)
@@ -129,8 +128,9 @@ static int arguments_parse(const struct verb *verb, struct keyslot_command *c, c
 
 static int keyslot_main(const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"recovery", no_argument, NULL, OPTION_RECOVERY},
+	int recovery = 0;
+	const struct option options[] = {
+		{"recovery", no_argument, &recovery, 1},
 		{"recovery-fd", required_argument, NULL, OPTION_RECOVERY_FD},
 		{"yes", no_argument, NULL, OPTION_YES},
 		{"uv", required_argument, NULL, OPTION_UV},
@@ -140,22 +140,12 @@ static int keyslot_main(const struct verb *verb, int argc, char **argv)
 	};
 	struct keyslot_command c = {.options = CALL_OPTIONS_INIT};
 	const struct action *action;
-	int o, r;
+	int r;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (o == OPTION_HELP) {
-			verb_print_help(verb, stdout);
-			return 0;
-		}
-		if (o == '?')
-			return verb_usage(verb);
-		if (o == OPTION_RECOVERY)
-			c.recovery = true;
-		else if (o == OPTION_YES)
-			c.yes = true;
-		else if (call_option(&c.options, verb, o, optarg) < 0)
-			return EXIT_USAGE;
-	}
+	r = call_options_parse(&c.options, verb, argc, argv, options);
+	if (r >= 0)
+		return r;
+	c.recovery = recovery;
 	r = arguments_parse(verb, &c, &action, argc - optind, argv + optind);
 	if (!r)
 		r = proxy_open(&c.proxy);

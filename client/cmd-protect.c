@@ -30,8 +30,6 @@ struct protect {
 	const char *ifname;
 	struct proxy *proxy;
 	struct call_options options;
-	bool yes;
-	bool no_recovery;
 	bool rekey;
 	struct wgfile file;
 	struct secret *key;		    /* of the wg-quick file */
@@ -120,8 +118,6 @@ static int wrap(struct protect *c, const struct proxy_tunnel *t)
 	int r;
 
 	snprintf(purpose, sizeof(purpose), "to %s %s", c->rekey ? "make a new key for" : "protect the key of", c->ifname);
-	c->options.says_recovery = true;
-	c->options.recovery = !c->no_recovery;
 	r = recovery_call(c->proxy,
 		&(struct call){
 			.path = c->rekey ? t->path : WGFIDO_PATH,
@@ -140,7 +136,7 @@ static int wrap(struct protect *c, const struct proxy_tunnel *t)
 		r = say_outcome(OUTCOME_FAILED, "The broker wrapped another key than it was given; %s stays as it is",
 			c->file.path);
 	else if (result.code)
-		r = recovery_show(result.code, c->ifname, c->yes);
+		r = recovery_show(result.code, c->ifname, c->options.yes);
 	snprintf(c->held_public_key, sizeof(c->held_public_key), "%s", result.public_key);
 	recovery_result_clear(&result);
 	return r;
@@ -163,9 +159,9 @@ static int resume(struct protect *c, const struct proxy_tunnel *t)
 	for (size_t i = 0; i < t->keyslots.n && n_old < 16; i++)
 		if (!strcmp(t->keyslots.slots[i].type, "recovery"))
 			old[n_old++] = t->keyslots.slots[i].id;
-	if (c->no_recovery || (!n_old && keyslot_count(t, NULL) > 1))
+	if (!c->options.recovery || (!n_old && keyslot_count(t, NULL) > 1))
 		return 0;
-	if (n_old && !c->yes) {
+	if (n_old && !c->options.yes) {
 		r = term_confirm("Did you write its recovery code down?");
 		if (r == 1)
 			return 0;
@@ -173,7 +169,7 @@ static int resume(struct protect *c, const struct proxy_tunnel *t)
 			return say_outcome(r == -EINTR ? OUTCOME_CANCELLED : OUTCOME_FAILED, "%s",
 				r == -EINTR ? "Cancelled" : "Whether the recovery code was written down is not known: use --yes to get a new one");
 	}
-	r = keyslot_add_recovery(c->proxy, c->ifname, &c->options, c->yes);
+	r = keyslot_add_recovery(c->proxy, c->ifname, &c->options, c->options.yes);
 	for (size_t i = 0; !r && i < n_old; i++)
 		r = keyslot_remove(c->proxy, c->ifname, old[i], &c->options);
 	return r;
@@ -220,10 +216,9 @@ static int protect(struct protect *c)
 	if (r || done)
 		return r;
 	/* Before anything is asked of the broker, or written: is there a way to show the code? */
-	if (!c->no_recovery && !c->yes && !term_can_ask())
-		return say_outcome(OUTCOME_FAILED,
-			"There is no terminal to show the recovery code on: use --yes (it is printed) or --no-recovery");
-	r = proxy_open(&c->proxy);
+	r = recovery_check(&c->options);
+	if (!r)
+		r = proxy_open(&c->proxy);
 	if (!r)
 		r = configure(c);
 	if (r)
@@ -253,34 +248,21 @@ static int protect(struct protect *c)
 
 static int protect_main(const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"no-recovery", no_argument, NULL, OPTION_NO_RECOVERY},
-		{"rekey", no_argument, NULL, OPTION_REKEY},
-		{"yes", no_argument, NULL, OPTION_YES},
-		{"uv", required_argument, NULL, OPTION_UV},
-		{"label", required_argument, NULL, OPTION_LABEL},
+	int rekey = 0;
+	const struct option options[] = {
+		CALL_KEY_OPTIONS,
+		{"rekey", no_argument, &rekey, 1},
 		CALL_LONG_OPTIONS,
 		{},
 	};
 	struct protect c = {.options = CALL_OPTIONS_INIT};
-	int o, r;
+	int r;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (o == OPTION_HELP) {
-			verb_print_help(verb, stdout);
-			return 0;
-		}
-		if (o == '?')
-			return verb_usage(verb);
-		if (o == OPTION_NO_RECOVERY)
-			c.no_recovery = true;
-		else if (o == OPTION_REKEY)
-			c.rekey = true;
-		else if (o == OPTION_YES)
-			c.yes = true;
-		else if (call_option(&c.options, verb, o, optarg) < 0)
-			return EXIT_USAGE;
-	}
+	c.options.says_recovery = c.options.recovery = true;
+	r = call_options_parse(&c.options, verb, argc, argv, options);
+	if (r >= 0)
+		return r;
+	c.rekey = rekey;
 	if (argc - optind != 1)
 		return verb_usage_error(verb, "Say which tunnel");
 	if (!ifname_valid(argv[optind]))

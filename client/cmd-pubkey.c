@@ -11,15 +11,8 @@ static int pubkey_main(const struct verb *verb, int argc, char **argv)
 	struct proxy_tunnel *t;
 	int r;
 
-	r = verb_options_help_only(verb, argc, argv);
+	r = target_parse_tunnel(&t, &p, verb, argc, argv);
 	if (r >= 0)
-		return r;
-	if (argc - optind != 1)
-		return verb_usage_error(verb, "Say which tunnel");
-	r = proxy_open(&p);
-	if (!r)
-		r = target_resolve_tunnel(&t, p, argv[optind]);
-	if (r)
 		return r;
 	if (!*t->public_key)
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no token key yet: `wgfido enroll %s` makes one",

@@ -8,12 +8,11 @@
 #include "client/recovery.h"
 #include "client/say.h"
 #include "client/target.h"
-#include "client/term.h"
 #include "client/text.h"
 #include "client/verb.h"
 #include "common/names.h"
 
-static int rekey(struct proxy *p, const char *name, struct call_options *o, bool yes)
+static int rekey(struct proxy *p, const char *name, struct call_options *o)
 {
 	struct recovery_result result = {};
 	char purpose[192], tunnel[128], ifname[64];
@@ -26,10 +25,10 @@ static int rekey(struct proxy *p, const char *name, struct call_options *o, bool
 		return r;
 	if (!strcmp(t->held, "none"))
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no key to replace: `wgfido %s %s` makes one", t->interface,
-			strcmp(t->mode, "identity") ? "enroll" : "protect", t->interface);
-	if (o->recovery && !yes && !term_can_ask())
-		return say_outcome(OUTCOME_FAILED,
-			"There is no terminal to show the recovery code on: use --yes (it is printed) or --no-recovery");
+			text_making_verb(t), t->interface);
+	r = recovery_check(o);
+	if (r)
+		return r;
 	psk = !strcmp(t->mode, "psk");
 	others = keyslot_count(t, "hmac-secret") > 1;
 	snprintf(ifname, sizeof(ifname), "%s", t->interface);
@@ -49,10 +48,7 @@ static int rekey(struct proxy *p, const char *name, struct call_options *o, bool
 	/* The new key is in force: what the other end needs is said whatever becomes of the code. */
 	printf("%s has a new key; the old one opens nothing here any more. The other end must replace\n%s = %s\n", tunnel,
 		psk ? "TokenPublicKey" : "PublicKey", result.public_key);
-	if (result.code)
-		r = recovery_show(result.code, tunnel, yes);
-	if (r)
-		say_warning("Without its recovery code noted, make another one: `wgfido keyslot add %s --recovery`", ifname);
+	r = recovery_hand_over(&result, tunnel, ifname, o);
 	if (others)
 		printf("Backup keys were of the old one: add them again with `wgfido keyslot add %s`.\n", ifname);
 	recovery_result_clear(&result);
@@ -61,41 +57,7 @@ static int rekey(struct proxy *p, const char *name, struct call_options *o, bool
 
 static int rekey_main(const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"no-recovery", no_argument, NULL, OPTION_NO_RECOVERY},
-		{"yes", no_argument, NULL, OPTION_YES},
-		{"uv", required_argument, NULL, OPTION_UV},
-		{"label", required_argument, NULL, OPTION_LABEL},
-		CALL_LONG_OPTIONS,
-		{},
-	};
-	struct call_options o = CALL_OPTIONS_INIT;
-	_cleanup_proxy_ struct proxy *p = NULL;
-	bool yes = false;
-	int c, r;
-
-	o.says_recovery = o.recovery = true;
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (c == OPTION_HELP) {
-			verb_print_help(verb, stdout);
-			return 0;
-		}
-		if (c == '?')
-			return verb_usage(verb);
-		if (c == OPTION_NO_RECOVERY)
-			o.recovery = false;
-		else if (c == OPTION_YES)
-			yes = true;
-		else if (call_option(&o, verb, c, optarg) < 0)
-			return EXIT_USAGE;
-	}
-	if (argc - optind != 1)
-		return verb_usage_error(verb, "Say which tunnel");
-	r = proxy_open(&p);
-	if (!r)
-		r = rekey(p, argv[optind], &o, yes);
-	call_options_clear(&o);
-	return r;
+	return call_key_main(verb, argc, argv, rekey);
 }
 
 const struct verb verb_rekey = {

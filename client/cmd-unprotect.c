@@ -149,30 +149,20 @@ static int unprotect(struct proxy *p, const char *name, struct call_options *o, 
 
 static int unprotect_main(const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"recovery", no_argument, NULL, OPTION_RECOVERY},
+	int ask = 0, r;
+	const struct option options[] = {
+		{"recovery", no_argument, &ask, 1},
 		{"recovery-fd", required_argument, NULL, OPTION_RECOVERY_FD},
 		CALL_LONG_OPTIONS,
 		{},
 	};
-	struct call_options o = CALL_OPTIONS_INIT;
-	struct proxy *p = NULL;
+	_cleanup_call_options_ struct call_options o = CALL_OPTIONS_INIT;
+	_cleanup_proxy_ struct proxy *p = NULL;
 	struct wgfile f = {};
-	bool ask = false;
-	int c, r;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (c == OPTION_HELP) {
-			verb_print_help(verb, stdout);
-			return 0;
-		}
-		if (c == '?')
-			return verb_usage(verb);
-		if (c == OPTION_RECOVERY)
-			ask = true;
-		else if (call_option(&o, verb, c, optarg) < 0)
-			return EXIT_USAGE;
-	}
+	r = call_options_parse(&o, verb, argc, argv, options);
+	if (r >= 0)
+		return r;
 	if (argc - optind != 1)
 		return verb_usage_error(verb, "Say which tunnel");
 	r = proxy_open(&p);
@@ -180,9 +170,7 @@ static int unprotect_main(const struct verb *verb, int argc, char **argv)
 		r = recovery_ask(&o);
 	if (!r)
 		r = unprotect(p, argv[optind], &o, &f);
-	call_options_clear(&o);
 	wgfile_close(&f);
-	proxy_free(p);
 	return r;
 }
 

@@ -168,6 +168,23 @@ int recovery_show(const struct secret *code, const char *tunnel, bool yes)
 	}
 }
 
+int recovery_check(const struct call_options *o)
+{
+	if (o->recovery && !o->yes && !term_can_ask())
+		return say_outcome(OUTCOME_FAILED,
+			"There is no terminal to show the recovery code on: use --yes (it is printed) or --no-recovery");
+	return 0;
+}
+
+int recovery_hand_over(const struct recovery_result *r, const char *tunnel, const char *ifname, const struct call_options *o)
+{
+	int shown = r->code ? recovery_show(r->code, tunnel, o->yes) : 0;
+
+	if (shown)
+		say_warning("Without its recovery code noted, make another one: `wgfido keyslot add %s --recovery`", ifname);
+	return shown;
+}
+
 int recovery_ask(struct call_options *o)
 {
 	int r;

@@ -24,5 +24,10 @@ void recovery_result_clear(struct recovery_result *r);
  */
 int recovery_show(const struct secret *code, const char *tunnel, bool yes);
 
+/* Before a call that may make a code: is there a way to show it? 0, or says the error and returns the exit status. */
+int recovery_check(const struct call_options *o);
+/* After a key was made: its code, if there is one, is shown, or it is said how to get another one. */
+int recovery_hand_over(const struct recovery_result *r, const char *tunnel, const char *ifname, const struct call_options *o);
+
 /* Asks for the code at the terminal, into o->recovery_code. 0, or the exit status. */
 int recovery_ask(struct call_options *o);

@@ -38,7 +38,7 @@ void status_print_state(const struct status *s, FILE *f, const struct proxy_tunn
 			*t->prompt_token ? t->prompt_token : "the security key");
 	else if (!strcmp(t->state, "unenrolled"))
 		fprintf(f, "no security key yet: `wgfido %s %s` adds one",
-			strcmp(t->mode, "identity") ? "enroll" : "protect", t->interface);
+			text_making_verb(t), t->interface);
 	else if (!strcmp(t->state, "misconfigured"))
 		fprintf(f, "%smisconfigured%s", term_colour(f, TERM_RED), plain);
 	else

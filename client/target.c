@@ -49,6 +49,20 @@ int target_resolve_tunnel(struct proxy_tunnel **ret, struct proxy *p, const char
 	return 0;
 }
 
+int target_parse_tunnel(struct proxy_tunnel **ret, struct proxy **ret_proxy, const struct verb *verb, int argc, char **argv)
+{
+	int r = verb_options_help_only(verb, argc, argv);
+
+	if (r >= 0)
+		return r;
+	if (argc - optind != 1)
+		return verb_usage_error(verb, "Say which tunnel");
+	r = proxy_open(ret_proxy);
+	if (!r)
+		r = target_resolve_tunnel(ret, *ret_proxy, argv[optind]);
+	return r ? r : -1;
+}
+
 enum match { MATCH_NOT, MATCH_BEGINNING, MATCH_WHOLE };
 
 static enum match peer_match(const struct proxy_peer *peer, const char *text)

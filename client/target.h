@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client/proxy.h"
+#include "client/verb.h"
 
 struct target {
 	struct proxy_tunnel *tunnel; /* points into the proxy: holds until the next refresh */
@@ -18,6 +19,12 @@ int target_resolve(struct target *ret, struct proxy *p, const char *text);
 
 /* Only TUNNEL. */
 int target_resolve_tunnel(struct proxy_tunnel **ret, struct proxy *p, const char *text);
+
+/*
+ * The whole command line of a verb whose only argument is TUNNEL, with the broker asked: -1 = go on, else the exit status.
+ * *ret_proxy is the caller's to free in any case.
+ */
+int target_parse_tunnel(struct proxy_tunnel **ret, struct proxy **ret_proxy, const struct verb *verb, int argc, char **argv);
 
 /* "wg0, wg1": for errors that name what there is. */
 const char *target_list(char *buf, size_t size, struct proxy *p);

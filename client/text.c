@@ -26,6 +26,11 @@ const char *text_tunnel(char *buf, size_t size, const struct proxy_tunnel *t)
 	return buf;
 }
 
+const char *text_making_verb(const struct proxy_tunnel *t)
+{
+	return strcmp(t->mode, "identity") ? "enroll" : "protect";
+}
+
 const char *text_peer(char *buf, size_t size, const struct proxy_peer *peer)
 {
 	if (*peer->name)

@@ -14,6 +14,8 @@ void text_make_printable(char *s);
 
 /* "office (wg0)", or "wg0" where there is no name. */
 const char *text_tunnel(char *buf, size_t size, const struct proxy_tunnel *t);
+/* The verb that makes its key. */
+const char *text_making_verb(const struct proxy_tunnel *t);
 /* The name, or the first characters of the public key: "gw", "AbCdEfGh...". */
 const char *text_peer(char *buf, size_t size, const struct proxy_peer *peer);
 /* "17:05" today, "Tue 01:05" within six days, else "2024-03-01 17:05"; local time. */
