@@ -57,7 +57,7 @@ static void guard_find_problems(struct guard *g, const struct device *d)
 			problem_add(g, "the interface has no private key");
 		if (w->wrong_public_key)
 			problem_add(g, "PublicKey in the configuration is not the interface's");
-		problem_peers(g, w->n_missing, NULL, "in the configuration only, not at the interface");
+		problem_peers(g, w->n_missing, NULL, "in the configuration, but the interface does not have them");
 		problem_peers(g, w->n_refused, NULL, "refused without a preshared key in WireGuard: add the PresharedKey line of `wgfido gateway`");
 		problem_peers(g, w->n_unusable, NULL, "their TokenPublicKey is not a usable key");
 		return;
