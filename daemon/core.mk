@@ -19,25 +19,26 @@ BROKERCORE_TEST_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTE
 
 # -Wl,--wrap: allocations fail on demand. secret_new is wrapped too, since guarded memory comes in slabs.
 UNIT_TESTS += tests/unit/test-approval
-tests_unit_test_approval_SOURCES = tests/unit/test-approval.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h
+tests_unit_test_approval_SOURCES = tests/unit/test-approval.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h tests/unit/fail-alloc.h
 tests_unit_test_approval_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_approval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc,--wrap=calloc,--wrap=secret_new
 tests_unit_test_approval_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-approval-clock
-tests_unit_test_approval_clock_SOURCES = tests/unit/test-approval-clock.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h
+tests_unit_test_approval_clock_SOURCES = tests/unit/test-approval-clock.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h tests/unit/fail-alloc.h
 tests_unit_test_approval_clock_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_approval_clock_LDFLAGS = $(tests_unit_test_approval_LDFLAGS)
 tests_unit_test_approval_clock_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-recovery
-tests_unit_test_recovery_SOURCES = tests/unit/test-recovery.c
+tests_unit_test_recovery_SOURCES = tests/unit/test-recovery.c tests/unit/fail-alloc.h
 tests_unit_test_recovery_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_recovery_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
 tests_unit_test_recovery_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-keystore
-tests_unit_test_keystore_SOURCES = tests/unit/test-keystore.c tests/unit/keystore-fixture.c tests/unit/keystore-fixture.h
+tests_unit_test_keystore_SOURCES = tests/unit/test-keystore.c tests/unit/keystore-fixture.c tests/unit/keystore-fixture.h \
+	tests/unit/fail-alloc.h
 tests_unit_test_keystore_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
 tests_unit_test_keystore_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_keystore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=malloc,--wrap=calloc
@@ -66,7 +67,7 @@ tests_unit_fake_worker_LDADD = common/libcommon.a $(COMMON_LIBS)
 
 # Timers are over at once when a test says so.
 UNIT_TESTS += tests/unit/test-worker
-tests_unit_test_worker_SOURCES = tests/unit/test-worker.c
+tests_unit_test_worker_SOURCES = tests/unit/test-worker.c tests/unit/fail-alloc.h
 tests_unit_test_worker_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"
 tests_unit_test_worker_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sd_event_add_time_relative,--wrap=calloc,--wrap=sodium_malloc \
@@ -80,16 +81,16 @@ tests_unit_test_uevent_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 # No timer anywhere on the way of a removal.
 PRESENCE_FIXTURE = tests/unit/presence-fixture.c tests/unit/presence-fixture.h
-PRESENCE_TEST_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sd_event_add_time_relative
+PRESENCE_WRAP = -Wl,--wrap=sd_event_add_time_relative
 
 UNIT_TESTS += tests/unit/test-presence
-tests_unit_test_presence_SOURCES = tests/unit/test-presence.c $(PRESENCE_FIXTURE)
+tests_unit_test_presence_SOURCES = tests/unit/test-presence.c tests/unit/fail-alloc.h $(PRESENCE_FIXTURE)
 tests_unit_test_presence_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
-tests_unit_test_presence_LDFLAGS = $(PRESENCE_TEST_LDFLAGS) -Wl,--wrap=calloc
+tests_unit_test_presence_LDFLAGS = $(AM_LDFLAGS) $(PRESENCE_WRAP) -Wl,--wrap=calloc
 tests_unit_test_presence_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-presence-kernel
 tests_unit_test_presence_kernel_SOURCES = tests/unit/test-presence-kernel.c $(PRESENCE_FIXTURE)
 tests_unit_test_presence_kernel_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
-tests_unit_test_presence_kernel_LDFLAGS = $(PRESENCE_TEST_LDFLAGS) -Wl,--wrap=socket,--wrap=bind,--wrap=recvmsg
+tests_unit_test_presence_kernel_LDFLAGS = $(AM_LDFLAGS) $(PRESENCE_WRAP) -Wl,--wrap=socket,--wrap=bind,--wrap=recvmsg
 tests_unit_test_presence_kernel_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)

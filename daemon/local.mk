@@ -46,7 +46,8 @@ EXTRA_DIST += \
 	docs/dbus.md \
 	tests/integration/broker_case.py \
 	tests/integration/mock_logind.py \
-	tests/integration/mock_polkit.py
+	tests/integration/mock_polkit.py \
+	tests/integration/private_bus.py
 
 UNIT_TESTS += tests/unit/test-broker
 tests_unit_test_broker_SOURCES = tests/unit/test-broker.c

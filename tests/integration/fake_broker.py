@@ -10,7 +10,6 @@ and failed is to be called, now or later. Without a line-up a call succeeds in t
 import os
 import subprocess
 import threading
-import time
 
 import dbus
 import dbus.lowlevel
@@ -18,50 +17,31 @@ import dbus.mainloop.glib
 import dbus.service
 from gi.repository import GLib
 
+from private_bus import boottime_us, pipe_with, private_bus  # noqa: F401, pipe_with is for the tests
+
 NAME = "org.wgfido1"
 ROOT = "/org/wgfido1"
 PREFIX = "org.wgfido1."
 PROPERTIES = "org.freedesktop.DBus.Properties"
 MANAGER = "org.freedesktop.DBus.ObjectManager"
 
-BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
-</busconfig>
-"""
+EVERYBODY = (
+    '<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>'
+)
 
 
 class Bus:
     """A private message bus in a directory of the test's."""
 
     def __init__(self, directory):
-        self.address = "unix:path=%s/bus" % directory
-        config = "%s/bus.conf" % directory
-        with open(config, "w", encoding="utf-8") as f:
-            f.write(BUS_CONFIG.format(path="%s/bus" % directory))
-        self.process = subprocess.Popen(
-            ["dbus-daemon", "--nofork", "--print-address", "--config-file=" + config], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        self.address, command = private_bus(directory, EVERYBODY)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process.stdout.readline()
 
     def close(self):
         self.process.terminate()
         self.process.wait()
         self.process.stdout.close()
-
-
-def boottime_us():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
-
-
-def pipe_with(data):
-    r, w = os.pipe()
-    os.write(w, data)
-    os.close(w)
-    fd = dbus.types.UnixFd(r)
-    os.close(r)
-    return fd
 
 
 class Error(dbus.DBusException):

@@ -12,32 +12,9 @@
 
 long fail_after = -1;
 
-void *__real_sodium_malloc(size_t size);
-void *__wrap_sodium_malloc(size_t size);
-void *__wrap_sodium_malloc(size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_sodium_malloc(size);
-}
-
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_calloc(n, size);
-}
-
-struct secret *__real_secret_new(size_t len);
-struct secret *__wrap_secret_new(size_t len);
-struct secret *__wrap_secret_new(size_t len)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_secret_new(len);
-}
+FAIL_SODIUM_MALLOC
+FAIL_CALLOC
+FAIL_SECRET_NEW
 
 static void on_ended(void *userdata, const struct approval *a, enum approval_end why)
 {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "daemon/approval.h"
+#include "tests/unit/fail-alloc.h"
 
 #define HOUR_US (3600 * US_PER_SEC)
 #define SLOT_US (120 * US_PER_SEC)
@@ -15,9 +16,6 @@
 #define BOOT_US (5000 * US_PER_SEC)
 
 _Static_assert(EPOCH_START % SCHEDULE_EPOCH_SECONDS == 0, "start of an epoch");
-
-/* The n-th allocation from now fails; -1: none does. */
-extern long fail_after;
 
 struct fixture {
 	struct approvals *all;

@@ -12,36 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/fail-alloc.h"
 #include "tests/unit/keystore-fixture.h"
 
-static long fail_after = -1;
+long fail_after = -1;
 
-struct secret *__real_secret_new(size_t len);
-struct secret *__wrap_secret_new(size_t len);
-struct secret *__wrap_secret_new(size_t len)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_secret_new(len);
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_malloc(size);
-}
-
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_calloc(n, size);
-}
+FAIL_SECRET_NEW
+FAIL_MALLOC
+FAIL_CALLOC
 
 static void test_round_trip(void **state)
 {

@@ -16,18 +16,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/unit/fail-alloc.h"
 #include "tests/unit/presence-fixture.h"
 
-static long fail_after = -1;
+long fail_after = -1;
 
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_calloc(n, size);
-}
+FAIL_CALLOC
 
 static void start(struct fixture *f)
 {

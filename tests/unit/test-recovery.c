@@ -10,17 +10,11 @@
 #include <string.h>
 
 #include "daemon/keystore.h"
+#include "tests/unit/fail-alloc.h"
 
-static long fail_after = -1;
+long fail_after = -1;
 
-struct secret *__real_secret_new(size_t len);
-struct secret *__wrap_secret_new(size_t len);
-struct secret *__wrap_secret_new(size_t len)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_secret_new(len);
-}
+FAIL_SECRET_NEW
 
 static struct secret *from_text(const char *text)
 {

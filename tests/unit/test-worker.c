@@ -19,6 +19,7 @@
 
 #include "common/clock.h"
 #include "daemon/worker.h"
+#include "tests/unit/fail-alloc.h"
 
 /* The deadline that was asked for; when hurry is set it is over at once, for no test waits for time. */
 static uint64_t last_deadline_us;
@@ -35,25 +36,10 @@ int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_
 	return __real_sd_event_add_time_relative(e, s, clock, hurry ? 0 : usec, hurry ? 1 : accuracy, callback, userdata);
 }
 
-static long fail_after = -1;
+long fail_after = -1;
 
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_calloc(n, size);
-}
-
-void *__real_sodium_malloc(size_t size);
-void *__wrap_sodium_malloc(size_t size);
-void *__wrap_sodium_malloc(size_t size)
-{
-	if (fail_after >= 0 && fail_after-- == 0)
-		return NULL;
-	return __real_sodium_malloc(size);
-}
+FAIL_CALLOC
+FAIL_SODIUM_MALLOC
 
 static int pidfd_fails;
 
