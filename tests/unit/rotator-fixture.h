@@ -23,7 +23,7 @@ struct fixture {
 	unsigned int n_psk_asked, n_key_asked;
 	bool refuse;
 	struct secret *given; /* the PSK of the last answer */
-	uint64_t answered_slot;
+	uint64_t answered_slot, asked_slot; /* the latter ROTATOR_NO_SLOT: the one at hand */
 };
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
