@@ -189,11 +189,12 @@ static bool agent_ask(struct agent *a, struct guard *g)
 	const struct instant now = clock_now(a->world.clock);
 	uint8_t public_key[KEY_SIZE];
 	enum rotator_want want;
+	uint64_t slot;
 	bool asked = false;
 
-	while ((want = rotator_next_want(g->rotator, &now, public_key)) != ROTATOR_WANT_NONE) {
+	while ((want = rotator_next_want(g->rotator, &now, public_key, &slot)) != ROTATOR_WANT_NONE) {
 		const bool psk = want == ROTATOR_WANT_PSK;
-		const int r = psk ? a->ask_psk(a, g->ifname, public_key) : a->ask_private_key(a, g->ifname);
+		const int r = psk ? a->ask_psk(a, g->ifname, public_key, slot) : a->ask_private_key(a, g->ifname);
 
 		asked = asked || r >= 0;
 		if (r >= 0)

@@ -15,7 +15,8 @@ struct agent {
 	bool broker_here;
 	bool wants_objects;
 	/* Where to send what the rotators want; negative errno: could not be sent. NULL at a gateway. */
-	int (*ask_psk)(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE]);
+	/* slot: ROTATOR_NO_SLOT for the one at hand. */
+	int (*ask_psk)(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t slot);
 	int (*ask_private_key)(struct agent *a, const char *ifname);
 	void *userdata;
 };

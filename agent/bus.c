@@ -441,12 +441,14 @@ int bus_ask_objects(struct bus *b)
 	return bus_call(b, WGFIDO_PATH, OBJECT_MANAGER, "GetManagedObjects", on_objects, NULL, NULL, "");
 }
 
-int bus_ask_psk(struct bus *b, const char *ifname, const uint8_t public_key[static KEY_SIZE])
+int bus_ask_psk(struct bus *b, const char *ifname, const uint8_t public_key[static KEY_SIZE], const uint64_t *slot)
 {
 	char *path = NULL;
 	int r = tunnel_path(&path, ifname, public_key);
 
-	if (r == 0)
+	if (r == 0 && slot)
+		r = bus_call(b, path, WGFIDO_PEER_INTERFACE, "GetPsk", on_psk, ifname, public_key, "a{sv}", 1, "slot", "t", *slot);
+	else if (r == 0)
 		r = bus_call(b, path, WGFIDO_PEER_INTERFACE, "GetPsk", on_psk, ifname, public_key, "a{sv}", 0);
 	free(path);
 	return r;

@@ -37,5 +37,6 @@ bool bus_is_alive(const struct bus *b);
 /* All tunnels and peers, told by the handlers. */
 int bus_ask_objects(struct bus *b);
 int bus_ask_lease(struct bus *b);
-int bus_ask_psk(struct bus *b, const char *ifname, const uint8_t public_key[static KEY_SIZE]);
+/* slot NULL: the one at hand. */
+int bus_ask_psk(struct bus *b, const char *ifname, const uint8_t public_key[static KEY_SIZE], const uint64_t *slot);
 int bus_ask_private_key(struct bus *b, const char *ifname);

@@ -14,6 +14,7 @@ void hunt_clock_init(struct hunt_clock *c, uint32_t slot_seconds, struct instant
 	*c = (struct hunt_clock){
 		.slot_us = slot_seconds * US_PER_SEC,
 		.steady_us = (int64_t)(now.real_us - now.boot_us),
+		.reach_back = HUNT_REACH,
 		.now = now,
 		.live_us = HUNT_LIVE_US,
 		.try_us = HUNT_TRY_US,
@@ -52,7 +53,7 @@ static int64_t hunt_base(const struct hunt *h, const struct hunt_clock *c)
 	const int64_t own = hunt_own_slot(c), steady = hunt_steady_slot(c);
 	const int64_t base = steady + h->confirmed;
 
-	if (h->has_confirmed && base >= own - HUNT_REACH && base <= own + HUNT_REACH)
+	if (h->has_confirmed && base >= own - c->reach_back && base <= own + HUNT_REACH)
 		return base;
 	return own;
 }
@@ -61,7 +62,7 @@ static bool hunt_permitted(const struct hunt *h, const struct hunt_clock *c, int
 {
 	const int64_t own = hunt_own_slot(c);
 
-	if (slot < 0 || slot < own - HUNT_REACH || slot > own + HUNT_REACH)
+	if (slot < 0 || slot < own - c->reach_back || slot > own + HUNT_REACH)
 		return false;
 	return !h->has_confirmed || slot >= hunt_steady_slot(c) + h->furthest - 1;
 }

@@ -4,7 +4,8 @@
  * Pure; one small struct per peer, fed with what a poll of the interface shows.
  *
  * What it must never do:
- *  - try a slot further than HUNT_REACH from the gateway's own clock;
+ *  - try a slot further than HUNT_REACH from the gateway's own clock (where both ends have a token, further back than the
+ *    broker's chain goes: HUNT_REACH_BACK_TOKEN);
  *  - try a slot more than one behind the furthest that a handshake has confirmed, moved on by the time gone by since (CLOCK_BOOTTIME).
  *    So a client that was frozen, or a copy of one, cannot pull the gateway back to PSKs of the past, not even step by step;
  *  - leave the peer's slot for one that arriving data alone suggests: only initiations without a handshake do.
@@ -20,10 +21,12 @@
 #include "common/clock.h"
 
 #define HUNT_REACH 5
+#define HUNT_REACH_BACK_TOKEN 1
 
 struct hunt_clock {
 	uint64_t slot_us;
 	int64_t steady_us;   /* add to CLOCK_BOOTTIME */
+	int64_t reach_back;  /* slots; HUNT_REACH unless set to less */
 	struct instant now;
 	/* How long a handshake keeps a peer out of the hunt; how long a try takes at least; how long until silence ends one. */
 	uint64_t live_us, try_us, quiet_us;

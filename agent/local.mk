@@ -8,7 +8,7 @@ agent_libagent_a_SOURCES = \
 	agent/hunt.c agent/hunt.h \
 	agent/lease.c agent/lease.h \
 	agent/plan.c agent/plan.h \
-	agent/rotator.c agent/rotator-identity.c agent/rotator-psk.c agent/rotator.h \
+	agent/rotator.c agent/rotator-hunt.c agent/rotator-identity.c agent/rotator-psk.c agent/rotator.h \
 	agent/status.c agent/status.h
 agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 AGENT_LIBS = agent/libagent.a $(DEVICE_LIBS) $(JANSSON_LIBS)
@@ -37,6 +37,11 @@ UNIT_TESTS += tests/unit/test-rotator
 tests_unit_test_rotator_SOURCES = tests/unit/test-rotator.c tests/unit/unit.h
 tests_unit_test_rotator_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_rotator_LDADD = $(ROTATOR_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test-rotator-hunt
+tests_unit_test_rotator_hunt_SOURCES = tests/unit/test-rotator-hunt.c tests/unit/unit.h
+tests_unit_test_rotator_hunt_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rotator_hunt_LDADD = $(ROTATOR_TEST_LIBS)
 
 UNIT_TESTS += tests/unit/test-rotator-identity
 tests_unit_test_rotator_identity_SOURCES = tests/unit/test-rotator-identity.c tests/unit/unit.h

@@ -162,11 +162,11 @@ static const struct bus_handlers bus_handlers = {
 	.private_key = on_private_key,
 };
 
-static int ask_psk(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE])
+static int ask_psk(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t slot)
 {
 	struct program *p = a->userdata;
 
-	return p->bus ? bus_ask_psk(p->bus, ifname, public_key) : -ENOTCONN;
+	return p->bus ? bus_ask_psk(p->bus, ifname, public_key, slot == ROTATOR_NO_SLOT ? NULL : &slot) : -ENOTCONN;
 }
 
 static int ask_private_key(struct agent *a, const char *ifname)

@@ -99,7 +99,23 @@ static int peer_take_psk(struct rotator *r, struct rotator_peer *p, const struct
 	secret_free(p->psk);
 	p->psk = secret_take(&both);
 	p->own = secret_free(p->own);
+	hunt_applied(&p->hunt, &r->clock, schedule_slot(&schedule, p->slot_start));
 	return 0;
+}
+
+/* What the other end's clock is at can be seen only while it is open: a closed peer's handshakes fail for another reason. */
+static bool peer_hunt(struct rotator *r, struct rotator_peer *p, const struct device_peer *dp)
+{
+	uint64_t slot;
+
+	if (!rotator_hunts(r, p))
+		return true;
+	if (p->open && p->phase != ROTATOR_RENEW)
+		hunt_observe(&p->hunt, &r->clock, dp->rx_bytes, dp->last_handshake_us);
+	if (hunt_slot(&p->hunt, &r->clock, &slot))
+		return true;
+	p->reason = "no slot is permitted: a clock was set back";
+	return false;
 }
 
 static int peer_turn_closed(struct rotator_peer *p, const struct device_peer *dp, bool keep_original)
@@ -123,6 +139,7 @@ static int peer_turn_closed(struct rotator_peer *p, const struct device_peer *dp
 	p->own = secret_free(p->own);
 	derive_clear(&p->other);
 	p->slot_start = p->slot_end = 0;
+	hunt_reset_device(&p->hunt);
 	p->open = false;
 	p->phase = ROTATOR_RENEW;
 	p->tries = 0;
@@ -132,7 +149,8 @@ static int peer_turn_closed(struct rotator_peer *p, const struct device_peer *dp
 int rotator_look_psk(struct rotator *r, struct rotator_peer *p, const struct device_peer *dp, const struct device *d,
 	const struct instant *now, struct plan *plan)
 {
-	const bool allowed = !r->hold && p->conf && p->approved_until_us > now->boot_us && !p->failed;
+	const bool permitted = peer_hunt(r, p, dp);
+	const bool allowed = permitted && !r->hold && p->conf && p->approved_until_us > now->boot_us && !p->failed;
 	int n;
 
 	/* Before the next slot's PSK covers it up. */

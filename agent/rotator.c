@@ -56,7 +56,8 @@ static struct rotator_peer *rotator_add(struct rotator *r, const uint8_t public_
 		return NULL;
 	r->peers = p;
 	p = &p[r->n_peers++];
-	*p = (struct rotator_peer){ .phase = ROTATOR_RENEW };
+	*p = (struct rotator_peer){ .phase = ROTATOR_RENEW, .asked_start = ROTATOR_NO_SLOT };
+	hunt_init(&p->hunt);
 	memcpy(p->public_key, public_key, KEY_SIZE);
 	return p;
 }
@@ -152,14 +153,22 @@ static bool peer_slot_over(const struct rotator_peer *p, const struct instant *n
 	return unix_s >= p->slot_end || unix_s < p->slot_start;
 }
 
-static bool peer_wants_psk(const struct rotator_peer *p, const struct instant *now)
+static bool peer_wants_psk(const struct rotator *r, const struct rotator_peer *p, const struct instant *now, uint64_t *ret_slot)
 {
-	return p->present && p->conf && !p->failed && !p->asking && p->approved_until_us > now->boot_us &&
-	       now->boot_us >= p->ask_after_us && (p->own || p->open ? peer_slot_over(p, now) : true);
+	const bool has_psk = p->own || p->open;
+
+	if (!p->present || !p->conf || p->failed || p->asking || p->approved_until_us <= now->boot_us || now->boot_us < p->ask_after_us)
+		return false;
+	*ret_slot = ROTATOR_NO_SLOT;
+	if (!rotator_hunts(r, p))
+		return has_psk ? peer_slot_over(p, now) : true;
+	return rotator_hunted_slot(r, p, now, ret_slot) && !(has_psk && *ret_slot * r->config->slot_seconds == p->slot_start);
 }
 
-enum rotator_want rotator_next_want(struct rotator *r, const struct instant *now, uint8_t ret_peer[static KEY_SIZE])
+enum rotator_want rotator_next_want(struct rotator *r, const struct instant *now, uint8_t ret_peer[static KEY_SIZE],
+	uint64_t *ret_slot)
 {
+	*ret_slot = ROTATOR_NO_SLOT;
 	if (r->hold || !r->ifindex)
 		return ROTATOR_WANT_NONE;
 	if (r->identity) {
@@ -172,9 +181,10 @@ enum rotator_want rotator_next_want(struct rotator *r, const struct instant *now
 	for (size_t i = 0; i < r->n_peers; i++) {
 		struct rotator_peer *p = &r->peers[i];
 
-		if (!peer_wants_psk(p, now))
+		if (!peer_wants_psk(r, p, now, ret_slot))
 			continue;
 		p->asking = true;
+		p->asked_start = *ret_slot == ROTATOR_NO_SLOT ? ROTATOR_NO_SLOT : *ret_slot * r->config->slot_seconds;
 		memcpy(ret_peer, p->public_key, KEY_SIZE);
 		return ROTATOR_WANT_PSK;
 	}
@@ -192,8 +202,15 @@ void rotator_got_psk(struct rotator *r, const uint8_t public_key[static KEY_SIZE
 		return;
 	}
 	p->asking = false;
-	if (!psk || secret_len(psk) != SECRET_KEY_SIZE || secret_is_zero(psk) || slot_end <= slot_start) {
+	if (!psk || secret_len(psk) != SECRET_KEY_SIZE || secret_is_zero(psk) || slot_end <= slot_start ||
+		(p->asked_start != ROTATOR_NO_SLOT && p->asked_start != slot_start)) {
 		secret_free(psk);
+		/* Not of its own clock's slot: that one may lie behind the window's end, up to which what is open stays open. */
+		if (p->open && p->asked_start != ROTATOR_NO_SLOT &&
+			p->asked_start / (r->clock.slot_us / US_PER_SEC) != now->real_us / r->clock.slot_us) {
+			p->ask_after_us = now->boot_us + HUNT_TRY_US;
+			return;
+		}
 		p->ask_after_us = now->boot_us + US_PER_SEC;
 		if (++p->failures >= ASK_FAILURES_MAX) {
 			p->failed = true;
@@ -289,6 +306,7 @@ static void rotator_absent(struct rotator *r)
 		p->last_handshake_us = 0;
 		p->slot_start = p->slot_end = 0;
 		p->tries = 0;
+		hunt_reset_device(&p->hunt);
 		derive_clear(&p->other);
 	}
 }
@@ -337,6 +355,7 @@ static int rotator_meet_peers(struct rotator *r, const struct device *d)
 		p->open = false;
 		p->psk = secret_free(p->psk);
 		p->own = secret_free(p->own);
+		hunt_reset_device(&p->hunt);
 		if (p->conf && r->n_missing++ == 0)
 			memcpy(r->missing_key, p->public_key, KEY_SIZE);
 	}
@@ -359,6 +378,7 @@ int rotator_look(struct rotator *r, const struct device *d, const struct instant
 {
 	int n;
 
+	rotator_set_clock(r, now);
 	if (!d) {
 		if (r->ifindex)
 			rotator_absent(r);
@@ -411,6 +431,11 @@ uint64_t rotator_next(const struct rotator *r, const struct instant *now)
 		next = earlier(next, p->approved_until_us);
 		if (p->ask_after_us > now->boot_us)
 			next = earlier(next, p->ask_after_us);
+		if (rotator_hunts(r, p)) {
+			if (p->present && r->clock.slot_us)
+				next = earlier(next, rotator_hunted_slot_end(r, now));
+			continue;
+		}
 		if (p->open && p->slot_end < UINT64_MAX / US_PER_SEC && p->slot_end * US_PER_SEC > now->real_us)
 			next = earlier(next, now->boot_us + (p->slot_end * US_PER_SEC - now->real_us));
 	}
@@ -467,6 +492,11 @@ void rotator_status_peer(const struct rotator *r, size_t i, struct status_peer *
 	if (open && !r->identity && r->config && p->slot_end < INT64_MAX) {
 		ret->slot = p->slot_start / r->config->slot_seconds;
 		ret->slot_end = p->slot_end;
+		if (rotator_hunts(r, p)) {
+			ret->offset = hunt_offset(&p->hunt, &r->clock);
+			if (p->present && hunt_is_active(&p->hunt))
+				ret->state = STATUS_PEER_HUNTING;
+		}
 	}
 	ret->last_handshake_us = p->last_handshake_us;
 	ret->drift_repaired = p->drift + r->drift;

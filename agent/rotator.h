@@ -10,10 +10,12 @@
 #pragma once
 
 #include "agent/derive.h"
+#include "agent/hunt.h"
 #include "agent/plan.h"
 #include "agent/status.h"
 #include "common/clock.h"
 
+#define ROTATOR_NO_SLOT UINT64_MAX
 #define ROTATOR_TRIES 3 /* to see in a snapshot what was set, before an opening is given up */
 
 enum rotator_phase {
@@ -35,7 +37,9 @@ struct rotator_peer {
 	struct secret *original;    /* the PSK before ours, where the mode was not known yet */
 	bool has_original;
 	struct derive other; /* both ends have a token: the other token's half */
+	struct hunt hunt;    /* and which slot to hold, where it is ours to hunt */
 	uint64_t slot_start, slot_end;
+	uint64_t asked_start; /* of the slot that was asked for by number; ROTATOR_NO_SLOT: of none */
 	bool asking;
 	unsigned int failures;
 	uint64_t ask_after_us;
@@ -64,6 +68,7 @@ struct rotator {
 	bool keepalive_changed;		     /* to be written before the plan is carried out */
 	size_t n_unguarded, n_missing;
 	uint8_t unguarded_key[KEY_SIZE], missing_key[KEY_SIZE]; /* the first of each */
+	struct hunt_clock clock;	     /* slot_us 0: nothing was looked at yet */
 	size_t n_peers;
 	struct rotator_peer *peers;
 	const struct secret *const *preshared; /* borrowed: those of the config's peers, in its order */
@@ -83,7 +88,9 @@ void rotator_forget_approvals(struct rotator *r);
 
 /* What to ask the broker for now. Each is told once and then awaited (rotator_got_*). */
 enum rotator_want { ROTATOR_WANT_NONE, ROTATOR_WANT_PSK, ROTATOR_WANT_KEY };
-enum rotator_want rotator_next_want(struct rotator *r, const struct instant *now, uint8_t ret_peer[static KEY_SIZE]);
+/* *ret_slot: whose PSK; ROTATOR_NO_SLOT: that at hand. */
+enum rotator_want rotator_next_want(struct rotator *r, const struct instant *now, uint8_t ret_peer[static KEY_SIZE],
+	uint64_t *ret_slot);
 /* NULL: there is none. Otherwise taken over. */
 void rotator_got_psk(struct rotator *r, const uint8_t public_key[static KEY_SIZE], struct secret *psk, uint64_t slot_start,
 	uint64_t slot_end, const struct instant *now);
@@ -111,3 +118,13 @@ int rotator_look_psk(struct rotator *r, struct rotator_peer *p, const struct dev
 	const struct instant *now, struct plan *plan);
 int rotator_look_identity(struct rotator *r, const struct device *d, const struct instant *now, struct plan *plan);
 struct rotator_peer *rotator_find(const struct rotator *r, const uint8_t public_key[static KEY_SIZE]);
+/*
+ * Both ends have a token: the side with the greater token public key holds the slot that the other one seems to be at, as a
+ * gateway does; the other never leaves its own clock's.
+ */
+void rotator_set_clock(struct rotator *r, const struct instant *now);
+bool rotator_hunts(const struct rotator *r, const struct rotator_peer *p);
+/* False: none is permitted. */
+bool rotator_hunted_slot(const struct rotator *r, const struct rotator_peer *p, const struct instant *now, uint64_t *ret_slot);
+/* CLOCK_BOOTTIME at which it may be another. */
+uint64_t rotator_hunted_slot_end(const struct rotator *r, const struct instant *now);

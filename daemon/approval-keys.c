@@ -272,3 +272,40 @@ int approval_keys_psk(struct secret **ret, const struct approval_keys *keys, con
 	*ret = secret_dup(dup_of);
 	return *ret ? 0 : -ENOMEM;
 }
+
+/* A chain of its own, from where p's is, or from a later epoch's key, which stays. -ERANGE: the window has none. */
+static int peer_scratch_chain(struct schedule_chain *ret, const struct approval_peer_key *p, uint64_t epoch)
+{
+	struct schedule_chain chain = { .epoch = epoch, .index = p->chain.index };
+
+	if (p->has_chain && p->chain.epoch == epoch) {
+		chain.link = secret_dup(p->chain.link);
+		if (!chain.link)
+			return -ENOMEM;
+		*ret = chain;
+		return 0;
+	}
+	if (epoch < p->first_epoch || epoch - p->first_epoch >= p->n_epochs || !p->epoch_keys[epoch - p->first_epoch])
+		return -ERANGE;
+	return schedule_chain_start(ret, p->epoch_keys[epoch - p->first_epoch], epoch);
+}
+
+int approval_keys_psk_ahead(struct secret **ret, const struct approval_keys *keys, const uint8_t peer[static KEY_SIZE], uint64_t slot)
+{
+	const struct approval_peer_key *p = approval_keys_find(keys, peer);
+	struct schedule_chain chain;
+	uint32_t index;
+	int r;
+
+	if (!p || p->schedule != CONFIG_SCHEDULE_TIME || slot <= keys->slot || slot > keys->last_slot)
+		return OUTCOME_NOT_APPROVED;
+	index = schedule_slot_index(&keys->schedule, slot);
+	r = peer_scratch_chain(&chain, p, schedule_slot_epoch(&keys->schedule, slot));
+	if (r < 0)
+		return r == -ERANGE ? OUTCOME_NOT_APPROVED : r;
+	r = schedule_chain_advance(&chain, index);
+	if (r == 0)
+		r = schedule_chain_psk(ret, &chain, index);
+	schedule_chain_clear(&chain);
+	return r;
+}

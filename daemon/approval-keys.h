@@ -58,4 +58,10 @@ int approval_keys_advance(struct approval_keys *keys, uint64_t slot);
 /* The PSK of slot: the latest that was reached, or the one before; else OUTCOME_NOT_APPROVED, as for an unknown peer. */
 int approval_keys_psk(struct secret **ret, const struct approval_keys *keys, const uint8_t peer[static KEY_SIZE], uint64_t slot);
 
+/*
+ * The PSK of a slot that is still to come, up to the end of the window: made from a copy, the chain stays where it is. Else
+ * OUTCOME_NOT_APPROVED, as for Schedule = static, which has no slots.
+ */
+int approval_keys_psk_ahead(struct secret **ret, const struct approval_keys *keys, const uint8_t peer[static KEY_SIZE], uint64_t slot);
+
 const struct approval_peer_key *approval_keys_find(const struct approval_keys *keys, const uint8_t peer[static KEY_SIZE]);

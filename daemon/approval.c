@@ -406,6 +406,34 @@ int approvals_psk(struct approvals *all, struct secret **ret, uint64_t *ret_star
 	return 0;
 }
 
+int approvals_psk_of_slot(struct approvals *all, struct secret **ret, uint64_t *ret_start, uint64_t *ret_end, const char *ifname,
+	const uint8_t peer[static KEY_SIZE], uint64_t slot, const struct instant *now)
+{
+	struct approval *a = find(all, ifname, peer, now);
+	const struct approval_peer_key *key;
+	uint64_t own;
+	int r;
+
+	if (!a || a->keys.mode != CONFIG_MODE_PSK)
+		return OUTCOME_NOT_APPROVED;
+	own = slot_of(a, now->real_us);
+	if (slot < own ? own - slot > 1 : slot - own > APPROVALS_SLOTS_AHEAD)
+		return OUTCOME_NOT_APPROVED;
+	key = approval_keys_find(&a->keys, peer);
+	if (!key || key->schedule != CONFIG_SCHEDULE_TIME)
+		return OUTCOME_NOT_APPROVED;
+	/* To now's slot, as every look at the keys does, and not to the one that is asked for. */
+	r = approval_keys_advance(&a->keys, own);
+	if (r < 0)
+		return r == -ERANGE ? OUTCOME_NOT_APPROVED : r;
+	r = slot > a->keys.slot ? approval_keys_psk_ahead(ret, &a->keys, peer, slot) : approval_keys_psk(ret, &a->keys, peer, slot);
+	if (r != 0)
+		return r;
+	*ret_start = schedule_slot_start(&a->keys.schedule, slot);
+	*ret_end = schedule_slot_start(&a->keys.schedule, slot + 1);
+	return 0;
+}
+
 int approvals_private_key(struct approvals *all, const struct secret **ret, const char *ifname, const struct instant *now)
 {
 	struct approval *a = find(all, ifname, NULL, now);

@@ -97,6 +97,14 @@ uint64_t approvals_next(const struct approvals *all, const struct instant *now);
  */
 int approvals_psk(struct approvals *all, struct secret **ret, uint64_t *ret_start, uint64_t *ret_end, const char *ifname,
 	const uint8_t peer[static KEY_SIZE], const struct instant *now);
+/*
+ * The same of a slot that the caller names, for the side that hunts where both ends have a token: at most one behind now's and
+ * APPROVALS_SLOTS_AHEAD ahead of it, and of the window. OUTCOME_NOT_APPROVED for any other, and for Schedule = static. What can
+ * be had later stays as if nobody had asked.
+ */
+#define APPROVALS_SLOTS_AHEAD 5
+int approvals_psk_of_slot(struct approvals *all, struct secret **ret, uint64_t *ret_start, uint64_t *ret_end, const char *ifname,
+	const uint8_t peer[static KEY_SIZE], uint64_t slot, const struct instant *now);
 /* Identity mode: the private key, borrowed. OUTCOME_NOT_APPROVED. */
 int approvals_private_key(struct approvals *all, const struct secret **ret, const char *ifname, const struct instant *now);
 

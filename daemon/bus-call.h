@@ -38,6 +38,7 @@ enum bus_option {
 	BUS_OPTION_TYPE = 512,
 	BUS_OPTION_OLD_PIN = 1024,
 	BUS_OPTION_FORGET = 2048,
+	BUS_OPTION_SLOT = 4096,
 };
 /* Reads a{sv}. Secrets are read out of their pipes at once. <0 with error set. */
 int bus_options_read(sd_bus_message *m, unsigned int known, struct request_options *ret, sd_bus_error *error);

@@ -25,6 +25,7 @@ static const struct {
 	{"recovery", BUS_OPTION_RECOVERY, 'h'},
 	{"type", BUS_OPTION_TYPE, 's'},
 	{"forget", BUS_OPTION_FORGET, 'b'},
+	{"slot", BUS_OPTION_SLOT, 't'},
 };
 
 static int refuse(sd_bus_error *error, const char *name, const char *what)
@@ -132,6 +133,10 @@ static int apply(struct request_options *o, enum bus_option option, const union 
 		return read_type(o, v->text, error);
 	case BUS_OPTION_FORGET:
 		o->forget = v->flag;
+		return 0;
+	case BUS_OPTION_SLOT:
+		o->slot = v->number;
+		o->has_slot = true;
 		return 0;
 	}
 	return -EINVAL;

@@ -112,17 +112,24 @@ static int method_get_psk(sd_bus_message *m, void *userdata, sd_bus_error *error
 	_cleanup_secret_ struct secret *psk = NULL;
 	struct tunnel_peer *p = userdata;
 	struct broker *broker = p->tunnel->broker;
-	struct request_options none = {0};
+	struct request_options options = {0};
 	struct instant now = broker_now(broker);
 	uint64_t start, end;
 	int fd, r;
 
 	r = bus_check_agent(bus_of(p), m, error);
 	if (r >= 0)
-		r = bus_options_read(m, 0, &none, error);
+		r = bus_options_read(m, BUS_OPTION_SLOT, &options, error);
 	if (r < 0)
 		return r;
-	r = approvals_psk(broker->approvals, &psk, &start, &end, p->tunnel->ifname, p->config->public_key, &now);
+	/* Slots to come outlive the approval at the agent, so only a peer that may have to be hunted gets them. */
+	if (!options.has_slot)
+		r = approvals_psk(broker->approvals, &psk, &start, &end, p->tunnel->ifname, p->config->public_key, &now);
+	else if (p->config->has_token_public_key)
+		r = approvals_psk_of_slot(broker->approvals, &psk, &start, &end, p->tunnel->ifname, p->config->public_key,
+			options.slot, &now);
+	else
+		r = OUTCOME_NOT_APPROVED;
 	if (r)
 		return bus_error(error, r, "");
 	r = secret_to_pipe(psk, &fd);

@@ -48,6 +48,8 @@ struct request_options {
 	bool make_recovery;
 	bool add_recovery;	 /* AddKeyslot: a recovery code instead of a token */
 	bool forget;
+	bool has_slot;
+	uint64_t slot;		 /* GetPsk: of the schedule */
 	enum request_uv uv;
 	char token[64];		 /* a token's id; "" for any */
 	char label[KEYFILE_LABEL_MAX];

@@ -374,8 +374,8 @@ class BrokerCase(unittest.TestCase):
         options.setdefault("recovery", False)
         return self.call(self.tunnel(ifname), TUNNEL, "Enroll", self.options(**options))
 
-    def get_psk(self, letter="A", ifname="wg0"):
-        psk, start, end = self.call(self.peer(letter, ifname), PEER, "GetPsk", self.options())
+    def get_psk(self, letter="A", ifname="wg0", **options):
+        psk, start, end = self.call(self.peer(letter, ifname), PEER, "GetPsk", self.options(**options))
         return read_pipe(psk), int(start), int(end)
 
     def assertRefused(self, name, function, *args, text=None, **kwargs):

@@ -161,11 +161,12 @@ class Agent(BrokerCase):
     """Only the agent's uid gets keys. The agent is somebody else here."""
 
     AGENT_UID = OTHER_UID
-    MEMBERS = (("Lease", ROOT, MANAGER, ()), ("GetPsk", None, PEER, ({},)), ("GetPrivateKey", None, TUNNEL, ()))
+    MEMBERS = (("Lease", ROOT, MANAGER, ()), ("GetPsk", None, PEER, ({},)), ("GetPrivateKey", None, TUNNEL, ()),
+               ("GetPsk", None, PEER, ({"slot": 1},)))
 
     def call_member(self, method, path, interface, args):
         path = path or (self.peer() if interface == PEER else self.tunnel())
-        args = [self.options()] if args else []
+        args = [self.options(**a) for a in args]
         bus = dbus.bus.BusConnection(self.address)
         try:
             return bus.get_object(NAME, path, introspect=False).get_dbus_method(method, interface)(*args)

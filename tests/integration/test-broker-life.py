@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 import dbus
@@ -167,6 +168,48 @@ class Configuration(Life):
         # tunnel scope: a peer's approval is the tunnel's
         self.assertEqual(self.call(ROOT, MANAGER, "LockAll"), 4)
         self.assertEqual(self.end_reason("wg1"), "revoked")
+
+    def test_named_slots(self):
+        """What the side that hunts asks for where both ends have a token."""
+        self.config(extra="ApprovalLifetime = 10m\n", peer_extra="TokenPublicKey = %s\n" % key("T"))
+        self.approved()
+
+        def at_hand():
+            # Not so late in the slot that it is over before the last question.
+            self.wait_for(lambda: time.time() % 120 < 110, "a slot's beginning")
+            return int(time.time() // 120)
+
+        slot = at_hand()
+        psks = {}
+        for ahead in range(-1, 5):
+            psks[ahead], start, end = self.get_psk(slot=slot + ahead)
+            self.assertEqual((start, end), ((slot + ahead) * 120, (slot + ahead + 1) * 120))
+        self.assertEqual(len(set(psks.values())), 6)
+        self.assertEqual(self.get_psk()[0], psks[0])
+        self.assertEqual(self.get_psk(slot=slot - 1)[0], psks[-1])
+        for wrong in (slot - 2, slot + 6, 0, 2**64 - 1, slot * 120):
+            self.assertRefused("NotApproved", self.get_psk, slot=wrong)
+        self.assertRefused("InvalidArgument", self.get_psk, slot="1")
+        self.assertRefused("InvalidArgument", self.get_psk, wait=True)
+        self.assertRefused("InvalidArgument", self.approve, slot=slot)
+        # Its window is no wider by the number.
+        self.approve(**{"for": 1})
+        slot = at_hand()
+        self.assertRefused("NotApproved", self.get_psk, slot=slot + 2)
+        self.wait_for(lambda: self.tunnel_state() == "locked", "the end")
+        for ahead in range(-1, 6):
+            self.assertRefused("NotApproved", self.get_psk, slot=slot + ahead)
+
+    def test_slots_of_peers_that_nobody_hunts(self):
+        self.config()
+        self.config("wg1", peer_extra="TokenPublicKey = %s\nSchedule = static\n" % key("T"))
+        self.approved()
+        self.enroll("wg1")
+        self.approve("wg1")
+        for ifname in ("wg0", "wg1"):
+            self.get_psk(ifname=ifname)
+            for ahead in range(-1, 6):
+                self.assertRefused("NotApproved", self.get_psk, ifname=ifname, slot=int(time.time() // 120) + ahead)
 
     def test_static_schedule(self):
         self.config(peer_extra="Schedule = static\n")

@@ -26,12 +26,13 @@ static int name(struct guard_world *w, uint32_t ifindex, char ret[static IF_NAME
 }
 
 /* The broker answers within the call's second. */
-static int ask_psk(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE])
+static int ask_psk(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t slot)
 {
 	struct fixture *f = a->userdata;
 
 	(void)ifname;
 	(void)public_key;
+	f->asked_slot = slot;
 	f->n_psk_asked++;
 	return f->refuse ? -EPERM : 0;
 }

@@ -24,7 +24,7 @@ struct fixture {
 	bool refuse;
 	const char *renamed; /* what wg0 is called now; NULL: wg0 */
 	struct secret *given; /* the PSK of the last answer */
-	uint64_t answered_slot;
+	uint64_t answered_slot, asked_slot; /* the latter ROTATOR_NO_SLOT: the one at hand */
 };
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -217,6 +217,141 @@ static void test_forward_only(void **state)
 	approval_keys_clear(&keys);
 }
 
+static int try_slot(struct fixture *f, size_t peer, int64_t offset)
+{
+	const uint64_t slot = (uint64_t)((int64_t)(f->now.real_us / SLOT_US) + offset);
+	struct secret *psk = NULL, *want;
+	uint64_t start = 0, end = 0;
+	int r = approvals_psk_of_slot(f->all, &psk, &start, &end, "wg0", f->peers[peer].public_key, slot, &f->now);
+
+	if (r != 0) {
+		assert_null(psk);
+		return r;
+	}
+	assert_true(start == slot * 120 && end == start + 120);
+	want = expected_psk(f, peer, start, NULL);
+	assert_true(secret_equal(psk, want));
+	secret_free(psk);
+	secret_free(want);
+	return 0;
+}
+
+static void test_named_slots(void **state)
+{
+	struct fixture *f = *state;
+	struct secret *psk = NULL;
+	uint64_t start, end;
+
+	assert_int_equal(try_slot(f, 0, 0), OUTCOME_NOT_APPROVED);
+	grant(f);
+	/* From slot 20 of the epoch, and each in turn through the boundary at 30 and on. */
+	for (unsigned int i = 0; i < 45; i++) {
+		for (int64_t offset = -8; offset <= 12; offset++)
+			assert_int_equal(try_slot(f, i % 2, offset), offset >= -1 && offset <= 5 ? 0 : OUTCOME_NOT_APPROVED);
+		/* And with all the later ones given out, the one at hand is still to be had, by the other way too. */
+		assert_psk_right(f, i % 2);
+		advance(f, SLOT_US);
+	}
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(approvals_psk_of_slot(f->all, &psk, &start, &end, "wg0", f->peers[0].public_key, i ? UINT64_MAX : 0, &f->now),
+			OUTCOME_NOT_APPROVED);
+	assert_int_equal(approvals_psk_of_slot(f->all, &psk, &start, &end, "wg1", f->peers[0].public_key, f->now.real_us / SLOT_US,
+				 &f->now), OUTCOME_NOT_APPROVED);
+	/* Schedule = static has no slots. */
+	assert_int_equal(try_slot(f, 2, 0), OUTCOME_NOT_APPROVED);
+	assert_psk_right(f, 2);
+	/* Of an approval that has ended, none. */
+	approvals_end(f->all, NULL, NULL, APPROVAL_END_REVOKED);
+	for (int64_t offset = -1; offset <= 5; offset++)
+		assert_int_equal(try_slot(f, 0, offset), OUTCOME_NOT_APPROVED);
+}
+
+static void test_named_slots_end_with_the_window(void **state)
+{
+	struct fixture *f = *state;
+	int64_t last;
+
+	f->request.lifetime_seconds = 12 * 120;
+	grant(f);
+	last = (int64_t)((f->now.real_us + 12 * SLOT_US - 1) / SLOT_US) - (int64_t)(f->now.real_us / SLOT_US);
+	for (; last >= 0 && approved(f); last--) {
+		for (int64_t offset = -1; offset <= 5; offset++)
+			assert_int_equal(try_slot(f, 0, offset), offset <= last ? 0 : OUTCOME_NOT_APPROVED);
+		advance(f, SLOT_US);
+	}
+	assert_int_equal(try_slot(f, 0, -1), OUTCOME_NOT_APPROVED);
+}
+
+/* A clock that stepped back by its one slot: what the chain has passed is not had by its number either. */
+static void test_named_slots_after_a_step_back(void **state)
+{
+	struct fixture *f = *state;
+
+	grant(f);
+	advance(f, 3 * SLOT_US);
+	assert_psk_right(f, 0);
+	f->now.real_us -= SLOT_US;
+	assert_int_equal(try_slot(f, 0, -1), OUTCOME_NOT_APPROVED);
+	for (int64_t offset = 0; offset <= 5; offset++)
+		assert_int_equal(try_slot(f, 0, offset), 0);
+	assert_int_equal(try_slot(f, 0, 6), OUTCOME_NOT_APPROVED);
+	f->now.real_us -= SLOT_US;
+	assert_int_equal(try_slot(f, 0, 1), OUTCOME_NOT_APPROVED);
+}
+
+/* Asking for what is to come moves nothing and wipes nothing. */
+static void test_slots_ahead_leave_the_keys_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct schedule s = { .slot_seconds = 120 };
+	uint64_t first = schedule_slot(&s, EPOCH_START) + 28;
+	const uint8_t *peer = f->peers[0].public_key;
+	const struct approval_peer_key *p;
+	struct approval_keys keys;
+	struct secret *psk = NULL, *link, *previous;
+	int r;
+
+	assert_int_equal(approval_keys_make(&keys, &f->config, peer, f->t, f->token_public, NULL, 120, first, first + 60), 0);
+	p = &keys.peers[0];
+	link = secret_dup(p->chain.link);
+	previous = secret_dup(p->chain.previous_psk);
+	for (uint64_t slot = first + 1; slot <= first + 60; slot++) {
+		assert_int_equal(approval_keys_psk_ahead(&psk, &keys, peer, slot), 0);
+		psk = secret_free(psk);
+	}
+	assert_int_equal(approval_keys_psk_ahead(&psk, &keys, peer, first + 61), OUTCOME_NOT_APPROVED);
+	/* Not the way back, nor for what has a way of its own. */
+	assert_int_equal(approval_keys_psk_ahead(&psk, &keys, peer, first), OUTCOME_NOT_APPROVED);
+	assert_int_equal(approval_keys_psk_ahead(&psk, &keys, peer, first - 1), OUTCOME_NOT_APPROVED);
+	assert_int_equal(approval_keys_psk_ahead(&psk, &keys, f->peers[1].public_key, first + 1), OUTCOME_NOT_APPROVED);
+	for (long n = 0;; n++) {
+		fail_after = n;
+		r = approval_keys_psk_ahead(&psk, &keys, peer, first + 4);
+		fail_after = -1;
+		if (r == 0)
+			break;
+		assert_int_equal(r, -ENOMEM);
+		assert_null(psk);
+	}
+	psk = secret_free(psk);
+
+	assert_true(keys.slot == first);
+	assert_int_equal(p->chain.index, 28);
+	assert_true(secret_equal(p->chain.link, link));
+	assert_true(secret_equal(p->chain.previous_psk, previous));
+	assert_null(p->epoch_keys[0]);
+	assert_non_null(p->epoch_keys[1]);
+	assert_non_null(p->epoch_keys[2]);
+	/* And forward only as ever. */
+	assert_int_equal(approval_keys_advance(&keys, first + 3), 0);
+	assert_int_equal(approval_keys_psk_ahead(&psk, &keys, peer, first + 3), OUTCOME_NOT_APPROVED);
+	assert_int_equal(approval_keys_psk(&psk, &keys, peer, first + 1), OUTCOME_NOT_APPROVED);
+	assert_null(p->epoch_keys[1]);
+	approval_keys_clear(&keys);
+	secret_free(link);
+	secret_free(previous);
+}
+
 /* Epochs that went by unasked for are wiped with the rest. */
 static void test_skipped_epochs_are_wiped(void **state)
 {
@@ -284,6 +419,10 @@ int main(void)
 		TEST(test_boot_time_before_the_grant),
 		TEST(test_suspend_counts),
 		TEST(test_forward_only),
+		TEST(test_named_slots),
+		TEST(test_named_slots_end_with_the_window),
+		TEST(test_named_slots_after_a_step_back),
+		TEST(test_slots_ahead_leave_the_keys_alone),
 		TEST(test_skipped_epochs_are_wiped),
 		TEST(test_expire_moves_the_chain),
 		TEST(test_next),
