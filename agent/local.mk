@@ -28,6 +28,12 @@ tests_sim_test_hunt_sim_SOURCES = tests/sim/test-hunt-sim.c tests/sim/sim.c test
 tests_sim_test_hunt_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_sim_test_hunt_sim_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(CMOCKA_LIBS)
 
+# Two of them, and the brokers' approvals.
+UNIT_TESTS += tests/sim/test-both-sim
+tests_sim_test_both_sim_SOURCES = tests/sim/test-both-sim.c
+tests_sim_test_both_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_sim_test_both_sim_LDADD = tests/sim/libfakewg.a $(AGENT_LIBS) $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
 check_LIBRARIES += tests/unit/librotatorfixture.a
 tests_unit_librotatorfixture_a_SOURCES = tests/unit/rotator-fixture.c tests/unit/rotator-fixture.h
 tests_unit_librotatorfixture_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -14,6 +14,7 @@
 #	stage_home_up		wg-quick up home
 #	stage_plug NAME [ARGS...]	a software key appears (touches itself unless ARGS say otherwise) and the broker sees it
 #	stage_unplug NAME [SIGNAL]
+#	STAGE_LAPTOP_ENV	"VAR=VALUE ..." for the laptop's broker and agent
 #	laptop CMD..., gateway CMD...	run there
 #	agent_state IFACE JQ-FILTER	reads the laptop's agent status; gateway_state the same at the gateway
 #	is_state IFACE STATE; peer_is IFACE STATE	of the laptop's agent
@@ -64,13 +65,15 @@ stage_set() {
 
 stage_broker() {
 	[ $# -gt 0 ] || set -- --no-udev
-	net_start - wgfidod "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$NET_TMP/laptop/etc" \
+	# shellcheck disable=SC2086 # words
+	net_start - wgfidod env ${STAGE_LAPTOP_ENV:-} "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$NET_TMP/laptop/etc" \
 		--state-dir "$NET_TMP/laptop/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$NET_TMP/soft" "$@"
 	wait_for 10 stage_broker_answers || fail "the broker does not start"
 }
 
 stage_agent() {
-	net_start laptop wgfido-rotate "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" \
+	# shellcheck disable=SC2086 # words
+	net_start laptop wgfido-rotate env ${STAGE_LAPTOP_ENV:-} "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" \
 		--run-dir "$NET_TMP/laptop/run"
 	# A signal before it is ready would end it.
 	wait_for 10 grep -qw ready "$NET_TMP/wgfido-rotate.log" || fail "the agent does not start"
