@@ -24,7 +24,9 @@ desk_token_known() { desk wgfido tokens 2>/dev/null | grep -q green; }
 desk_start() {
 	local clock=(env)
 
-	[ "$1" = 0 ] || clock=(env LD_PRELOAD="$NET_TMP/clock-off.so" CLOCK_OFF="$1")
+	# The option is for a build with sanitizers, which want to be loaded first.
+	[ "$1" = 0 ] || clock=(env LD_PRELOAD="$NET_TMP/clock-off.so" CLOCK_OFF="$1"
+		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
 	on_desk net_start - desk-broker "${clock[@]}" "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$DESK/etc" \
 		--state-dir "$DESK/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$DESK/soft" --no-udev
 	wait_for 10 desk_answers || fail "the second broker does not start"
