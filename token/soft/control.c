@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "token/soft/control.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void reply(struct control *c, unsigned int client, const char *text)
@@ -33,19 +30,15 @@ static void on_gone(void *userdata, unsigned int client)
 	c->pending[client] = CTAP2_TOUCH_NONE;
 }
 
-int control_open(struct control *c, const char *socket_path, mode_t mode, struct softhid *hid, bool automatic)
+int control_open(struct control *c, const char *path, mode_t mode, struct softhid *hid, bool automatic)
 {
-	char *path = NULL;
 	int r;
 
 	*c = (struct control){.hid = hid, .automatic = automatic};
 	c->server.packet = on_packet;
 	c->server.gone = on_gone;
 	c->server.userdata = c;
-	if (asprintf(&path, "%s" CONTROL_SUFFIX, socket_path) < 0)
-		return -ENOMEM;
 	r = server_open(&c->server, path, mode);
-	free(path);
 	if (r < 0)
 		return r;
 	r = server_publish(&c->server);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The finger: a SOCK_SEQPACKET socket beside the token's, at PATH.ctl. One text per packet, without a NUL:
+ * The finger: a SOCK_SEQPACKET socket, beside the token's at PATH.ctl unless --control says where. One text per packet, without a NUL:
  *   "status"  answered "idle" or "touch"
  *   "touch"   waits until a touch is wanted, gives it, and is answered "ok"
  *   "deny"    the same, but refuses
@@ -22,9 +22,8 @@ struct control {
 	struct softhid *hid;
 };
 
-/* Opens and publishes. socket_path is the token's. */
-int control_open(
-	struct control *c, const char *socket_path, mode_t mode, struct softhid *hid, bool automatic);
+/* Opens and publishes. */
+int control_open(struct control *c, const char *path, mode_t mode, struct softhid *hid, bool automatic);
 /* Gives a waiting touch to a token that wants one; to be called whenever one of the two may have changed. */
 void control_apply(struct control *c, uint64_t now_us);
 void control_close(struct control *c);

@@ -12,7 +12,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 	const char *help;
 } verbs[] = {
-	{"run", verb_run, "plug the token in: serve it on a socket until a signal unplugs it"},
+	{"run", verb_run, "plug the token in, on a socket or into the kernel, until a signal unplugs it"},
 	{"touch", verb_touch, "touch it: waits until a touch is wanted"},
 	{"status", verb_status, "print whether it waits for a touch: \"touch\" or \"idle\""},
 	{"set-pin", verb_set_pin, "set its PIN, read from standard input, while it is unplugged"},

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -154,22 +155,72 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_sockets(struct token *t)
+static int socket_error(const char *path, int r)
+{
+	if (r == -EADDRINUSE)
+		log_error("%s: another program serves this socket", path);
+	else if (r == -ENAMETOOLONG)
+		log_error("%s: too long for a socket's name", path);
+	else if (r < 0)
+		log_error("%s: %s", path, strerror(-r));
+	return r;
+}
+
+static int open_control(struct token *t)
 {
 	const struct run_options *o = t->options;
-	int r = transport_unix_new(&t->transport, o->socket, o->socket_mode, on_report, t);
+	char *path = NULL;
+	int r;
 
-	/* The finger first: who sees the token may touch it. */
-	if (r == 0)
-		r = control_open(&t->control, o->socket, o->socket_mode, &t->hid, o->touch == RUN_TOUCH_AUTO);
-	if (r == 0)
-		r = t->transport->ops->plug(t->transport);
-	if (r == -EADDRINUSE)
-		log_error("%s: another program serves this socket", o->socket);
-	else if (r == -ENAMETOOLONG)
-		log_error("%s: too long for a socket's name", o->socket);
+	if (!o->control && !o->socket)
+		return 0;
+	if (o->control)
+		path = strdup(o->control);
+	else if (asprintf(&path, "%s" CONTROL_SUFFIX, o->socket) < 0)
+		path = NULL;
+	if (!path)
+		return socket_error("control socket", -ENOMEM);
+	r = socket_error(path, control_open(&t->control, path, o->socket_mode, &t->hid, o->touch == RUN_TOUCH_AUTO));
+	free(path);
+	return r;
+}
+
+static int uhid_error(int r)
+{
+	if (r == -ENOENT || r == -ENODEV)
+		log_error(TRANSPORT_UHID_NODE ": this kernel has none; as root: modprobe uhid");
 	else if (r < 0)
-		log_error("%s: %s", o->socket, strerror(-r));
+		log_error(TRANSPORT_UHID_NODE ": %s", strerror(-r));
+	return r;
+}
+
+static int open_transport(struct token *t)
+{
+	const struct run_options *o = t->options;
+	struct transport_uhid_identity identity;
+
+	if (o->socket)
+		return socket_error(o->socket, transport_unix_new(&t->transport, o->socket, o->socket_mode, on_report, t));
+	snprintf(identity.name, sizeof(identity.name), "wgfido software token");
+	snprintf(identity.phys, sizeof(identity.phys), "uhid/%s", o->name);
+	/* Of the keys, so that it is the same token wherever it is plugged in. */
+	for (size_t i = 0; i < STORE_SERIAL_SIZE; i++)
+		snprintf(identity.uniq + 2 * i, 3, "%02x", t->store.data.serial[i]);
+	return uhid_error(transport_uhid_new(&t->transport, &identity, on_report, t));
+}
+
+/* The finger before the plug: who sees the token may touch it. */
+static int open_sockets(struct token *t)
+{
+	int r = open_transport(t);
+
+	if (r == 0)
+		r = open_control(t);
+	if (r == 0) {
+		r = t->transport->ops->plug(t->transport);
+		if (r < 0)
+			return t->options->socket ? socket_error(t->options->socket, r) : uhid_error(r);
+	}
 	return r;
 }
 

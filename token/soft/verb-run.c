@@ -11,17 +11,21 @@
 #include "token/soft/verbs.h"
 
 static const char help[] =
-	"Usage: wgfido-softtoken run --state FILE --socket PATH [OPTION]...\n\n"
+	"Usage: wgfido-softtoken run --state FILE (--socket PATH | --uhid) [OPTION]...\n\n"
 	"Plugs the token in: PATH appears, a UNIX SOCK_SEQPACKET socket that takes and gives CTAPHID reports "
 	"of\n"
 	"64 bytes, one a packet. A signal to end (TERM, INT, HUP) unplugs it: PATH goes. PATH.ctl beside it "
 	"is for "
 	"\"touch\".\n"
+	"With --uhid it is a HID device of the kernel's instead, as if on USB: with a hidraw node, for every "
+	"program.\n"
 	"It is a software key and protects nothing.\n\n"
 	"  --state FILE        its keys; made when missing, for its owner only\n"
 	"  --socket PATH       where it is plugged in\n"
+	"  --uhid              plug it into the kernel (/dev/uhid: root; module uhid)\n"
+	"  --control PATH      where to touch it: instead of PATH.ctl, or with --uhid\n"
 	"  --touch auto        every touch is given at once (default)\n"
-	"          manual      wgfido-softtoken touch --socket PATH gives it\n"
+	"          manual      wgfido-softtoken touch gives it\n"
 	"          tty         Enter on standard input gives it\n"
 	"  --name NAME         what it calls itself on standard output\n"
 	"  --socket-mode MODE  permissions of the sockets, octal; default: as the umask says\n"
@@ -90,6 +94,8 @@ static int parse_misbehave(struct run_options *o, const char *text)
 enum {
 	OPT_STATE = 256,
 	OPT_SOCKET,
+	OPT_UHID,
+	OPT_CONTROL,
 	OPT_TOUCH,
 	OPT_NAME,
 	OPT_MODE,
@@ -103,6 +109,8 @@ enum {
 static const struct option options[] = {
 	{"state", required_argument, NULL, OPT_STATE},
 	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"uhid", no_argument, NULL, OPT_UHID},
+	{"control", required_argument, NULL, OPT_CONTROL},
 	{"touch", required_argument, NULL, OPT_TOUCH},
 	{"name", required_argument, NULL, OPT_NAME},
 	{"socket-mode", required_argument, NULL, OPT_MODE},
@@ -125,6 +133,12 @@ static int take_option(struct run_options *o, int option)
 		return 0;
 	case OPT_SOCKET:
 		o->socket = optarg;
+		return 0;
+	case OPT_UHID:
+		o->uhid = true;
+		return 0;
+	case OPT_CONTROL:
+		o->control = optarg;
 		return 0;
 	case OPT_TOUCH:
 		return parse_touch(&o->touch, optarg);
@@ -178,9 +192,13 @@ int verb_run(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc || !o.state || !o.socket) {
-		log_error("run needs --state FILE and --socket PATH, and nothing else by itself; see "
-			  "wgfido-softtoken run --help");
+	if (optind < argc || !o.state || !o.socket == !o.uhid) {
+		log_error("run needs --state FILE and one of --socket PATH and --uhid, and nothing else by itself; "
+			  "see wgfido-softtoken run --help");
+		return EXIT_USAGE;
+	}
+	if (o.uhid && o.touch == RUN_TOUCH_MANUAL && !o.control) {
+		log_error("with --uhid, --touch manual needs --control PATH: where to touch it");
 		return EXIT_USAGE;
 	}
 	return run_token(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -21,27 +21,40 @@
 #define TIMEOUT_SECONDS_MAX 86400
 
 static const char help_touch[] =
-	"Usage: wgfido-softtoken touch --socket PATH [--timeout SECONDS] [--deny]\n\n"
-	"Touches the token plugged in at PATH: waits until a touch is wanted, and gives it.\n\n"
+	"Usage: wgfido-softtoken touch (--socket PATH | --control PATH) [--timeout SECONDS] [--deny]\n\n"
+	"Touches the token that is plugged in there: waits until a touch is wanted, and gives it.\n\n"
 	"  --socket PATH       of wgfido-softtoken run\n"
+	"  --control PATH      the same\n"
 	"  --timeout SECONDS   how long to wait (default 30)\n"
 	"  --deny              refuse instead\n"
 	"  --help\n\n"
 	"Exit status: 0 touched, 1 no touch was wanted in time or no token is there.\n";
 
 static const char help_status[] =
-	"Usage: wgfido-softtoken status --socket PATH\n\n"
-	"Prints \"touch\" when the token plugged in at PATH waits for a touch, else \"idle\".\n\n"
+	"Usage: wgfido-softtoken status (--socket PATH | --control PATH)\n\n"
+	"Prints \"touch\" when the token that is plugged in there waits for a touch, else \"idle\".\n\n"
 	"  --socket PATH       of wgfido-softtoken run\n"
+	"  --control PATH      the same\n"
 	"  --help\n\n"
 	"Exit status: 0 printed, 1 no token is there.\n";
 
-static int control_connect(const char *socket_path)
+struct arguments {
+	const char *socket, *control; /* one of them */
+	unsigned long timeout;
+	bool deny;
+};
+
+static const char *where(const struct arguments *a)
+{
+	return a->control ? a->control : a->socket;
+}
+
+static int control_connect(const struct arguments *a)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, n;
 
-	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s" CONTROL_SUFFIX, socket_path);
+	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", where(a), a->control ? "" : CONTROL_SUFFIX);
 	if (n < 0 || (size_t)n >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -58,10 +71,10 @@ static int control_connect(const char *socket_path)
 
 /* The NUL-terminated answer: 0; -ETIMEDOUT; -ECONNRESET when the token was unplugged meanwhile. */
 static int control_ask(
-	const char *socket_path, const char *request, uint64_t timeout_us, char ret[static CONTROL_REPLY_MAX])
+	const struct arguments *a, const char *request, uint64_t timeout_us, char ret[static CONTROL_REPLY_MAX])
 {
 	uint64_t deadline = clock_now(&clock_system).boot_us + timeout_us;
-	int fd = control_connect(socket_path);
+	int fd = control_connect(a);
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	int r = 0;
 
@@ -93,29 +106,24 @@ static int control_ask(
 	return r;
 }
 
-static void say_error(const char *socket_path, int r)
+static void say_error(const struct arguments *a, int r)
 {
 	if (r == -ENOENT || r == -ECONNREFUSED)
-		log_error("%s: no software token is plugged in there", socket_path);
+		log_error("%s: no software token is plugged in there", where(a));
 	else if (r == -ETIMEDOUT)
-		log_error("%s: no touch was wanted in time", socket_path);
+		log_error("%s: no touch was wanted in time", where(a));
 	else if (r == -ECONNRESET)
-		log_error("%s: the token was unplugged", socket_path);
+		log_error("%s: the token was unplugged", where(a));
 	else
-		log_error("%s: %s", socket_path, strerror(-r));
+		log_error("%s: %s", where(a), strerror(-r));
 }
-
-struct arguments {
-	const char *socket;
-	unsigned long timeout;
-	bool deny;
-};
 
 /* 0 to go on, else an exit status + 1. */
 static int parse(struct arguments *a, int argc, char **argv, const char *help, bool with_touch)
 {
 	static const struct option options[] = {
 		{"socket", required_argument, NULL, 's'},
+		{"control", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
 		{"timeout", required_argument, NULL, 't'},
 		{"deny", no_argument, NULL, 'd'},
@@ -130,6 +138,8 @@ static int parse(struct arguments *a, int argc, char **argv, const char *help, b
 			return EXIT_SUCCESS + 1;
 		} else if (option == 's') {
 			a->socket = optarg;
+		} else if (option == 'c') {
+			a->control = optarg;
 		} else if (option == 't' && with_touch) {
 			a->timeout = strtoul(optarg, &end, 10);
 			if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' ||
@@ -141,12 +151,12 @@ static int parse(struct arguments *a, int argc, char **argv, const char *help, b
 			a->deny = true;
 		} else {
 			if (option != '?')
-				log_error("%s takes --socket PATH only", argv[0]);
+				log_error("%s takes --socket PATH or --control PATH only", argv[0]);
 			return EXIT_USAGE + 1;
 		}
 	}
-	if (optind < argc || !a->socket) {
-		log_error("%s needs --socket PATH; see %s --help", argv[0], argv[0]);
+	if (optind < argc || !a->socket == !a->control) {
+		log_error("%s needs one of --socket PATH and --control PATH; see %s --help", argv[0], argv[0]);
 		return EXIT_USAGE + 1;
 	}
 	return 0;
@@ -160,13 +170,13 @@ int verb_touch(int argc, char **argv)
 
 	if (r > 0)
 		return r - 1;
-	r = control_ask(a.socket, a.deny ? "deny" : "touch", a.timeout * US_PER_SEC, reply);
+	r = control_ask(&a, a.deny ? "deny" : "touch", a.timeout * US_PER_SEC, reply);
 	if (r < 0) {
-		say_error(a.socket, r);
+		say_error(&a, r);
 		return EXIT_FAILURE;
 	}
 	if (strcmp(reply, "auto") == 0) {
-		log_error("%s: this token gives its touches by itself (--touch auto)", a.socket);
+		log_error("%s: this token gives its touches by itself (--touch auto)", where(&a));
 		return EXIT_FAILURE;
 	}
 	return strcmp(reply, "ok") == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -180,9 +190,9 @@ int verb_status(int argc, char **argv)
 
 	if (r > 0)
 		return r - 1;
-	r = control_ask(a.socket, "status", TIMEOUT_SECONDS_DEFAULT * US_PER_SEC, reply);
+	r = control_ask(&a, "status", TIMEOUT_SECONDS_DEFAULT * US_PER_SEC, reply);
 	if (r < 0) {
-		say_error(a.socket, r);
+		say_error(&a, r);
 		return EXIT_FAILURE;
 	}
 	puts(reply);
