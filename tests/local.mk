@@ -95,5 +95,7 @@ AM_TESTS_ENVIRONMENT = \
 	$(MNL_CFLAGS) $(CRYPTO_CFLAGS) $(CBOR_CFLAGS) $(JANSSON_CFLAGS)'; export CONTRACT_CPPFLAGS; \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
 
+include tests/vm/vm.mk
+
 dist_noinst_SCRIPTS += tests/run-test
 EXTRA_DIST += tests/fuzz/corpus

@@ -54,21 +54,16 @@ g()
 	net_in gateway "$tool" "$NET_WG" "$@"
 }
 
-# Both in one order, allowed-ips too; without counters, which move, and fwmark, which is not ours.
+# Both in one order, an allowed-ip a line; without counters, which move, and fwmark, which is not ours.
 canonical()
 {
 	awk -F '\t' -v OFS='\t' '
 		NF <= 4 { print $1, $2, $3; next }
 		{
+			print $1, $2, $3, $5, $8
 			n = split($4, ips, ",")
-			for (i = 2; i <= n; i++)
-				for (j = i; j > 1 && ips[j] < ips[j - 1]; j--) {
-					t = ips[j]; ips[j] = ips[j - 1]; ips[j - 1] = t
-				}
-			$4 = ips[1]
-			for (i = 2; i <= n; i++)
-				$4 = $4 "," ips[i]
-			print $1, $2, $3, $4, $5, $8
+			for (i = 1; i <= n; i++)
+				print $1, ips[i]
 		}' | sort
 }
 

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Sourced by check-vm: what the machine is made of, in $vm_dir, made when missing. Each is named by what it is made from, so
+# that a new kernel of the distribution, another package in the list or a change here makes it anew; the old one goes.
+#
+#	vm_tools		give_up if programs are missing
+#	vm_make_kernel		the distribution's kernel package, unpacked: $vm_kernel (vmlinux, lib/modules), $vm_release
+#	vm_make_initramfs	$vm_initramfs: busybox, a few modules, initramfs-init; the same for both tiers
+#	vm_make_image		$vm_image: the root file system of the full tier
+
+# In the initramfs: what mounts the root.
+vm_modules_boot="virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay"
+# In the image of the full tier; the fast tier has all of the package's.
+vm_modules_image="$vm_modules_boot virtio_rng wireguard uhid hid-generic usbhid vhci-hcd veth tun dummy ip6_udp_tunnel
+	nf_tables nft_ct nft_fib_inet xt_conntrack autofs4 unix loop fuse efi_pstore"
+
+# In the image: the system, then what our programs are linked with, then what the tests use.
+vm_packages="systemd systemd-sysv dbus polkitd udev kmod libpam-systemd network-manager wireguard-tools fido2-tools
+	libfido2-1 libhidapi-hidraw0 libsodium23 libsystemd0 libmnl0 libssl3 libcbor0.8 libinih1 libjansson4 libseccomp2
+	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client"
+
+vm_say() { printf '# %s\n' "$*"; }
+
+vm_tools() {
+	local program missing=()
+
+	[ "$(uname -m)" = x86_64 ] || give_up "the machine is emulated on x86_64 only"
+	for program in qemu-system-x86_64 busybox cpio depmod modprobe xz mke2fs mmdebstrap apt-get dpkg setpriv; do
+		command -v "$program" >/dev/null || missing+=("$program")
+	done
+	[ ${#missing[@]} = 0 ] || give_up "missing: ${missing[*]} (scripts/prepare.sh names the packages: packages_vm)"
+	# Linked with libraries it would not start in the initramfs.
+	! ldd "$(command -v busybox)" >/dev/null 2>&1 || give_up "busybox is not the static one (package busybox-static)"
+}
+
+# key TEXT...: short and different for different text
+vm_key() { printf '%s\n' "$@" | sha256sum | cut -c 1-12; }
+
+# keep KIND NAME: removes the others of its kind
+vm_keep() {
+	local path
+
+	for path in "$vm_dir/$1"-*; do
+		[ "$path" = "$vm_dir/$1-$2" ] || rm -rf "$path"
+	done
+}
+
+# The kernel that the distribution's metapackage stands for now.
+vm_make_kernel() {
+	local package version dir tmp started=$SECONDS
+
+	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+	[ -n "$package" ] || give_up "apt knows no linux-image-amd64 (apt-get update?)"
+	version=$(apt-cache show --no-all-versions "$package" | sed -n 's/^Version: //p' | head -n 1)
+	vm_release=${package#linux-image-}
+	vm_kernel=$vm_dir/kernel-$package-$version
+	if [ ! -e "$vm_kernel/vmlinux" ]; then
+		tmp=$(mktemp -d "$vm_dir/new.XXXXXX")
+		vm_say "fetching $package $version"
+		(cd "$tmp" && apt-get download -q "$package=$version") >"$vm_dir/kernel.log" 2>&1 || {
+			rm -rf "$tmp"
+			give_up "$package cannot be fetched: $(tail -n 1 "$vm_dir/kernel.log")"
+		}
+		dpkg -x "$tmp"/*.deb "$tmp/root"
+		dir=$tmp/kernel
+		mkdir -p "$dir/lib"
+		mv "$tmp/root/lib/modules" "$dir/lib/modules"
+		# The package ships no modules.dep.
+		depmod -b "$dir" "$vm_release"
+		vm_carve "$tmp/root/boot/vmlinuz-$vm_release" "$dir/vmlinux"
+		rm -rf "$vm_kernel"
+		mv "$dir" "$vm_kernel"
+		rm -rf "$tmp"
+		vm_keep kernel "$package-$version"
+		vm_say "kernel: $((SECONDS - started)) s"
+	fi
+}
+
+# The kernel unpacked beforehand saves the emulator from doing it at every boot. Where it is not xz, boot it as it is.
+vm_carve() {
+	local offset
+
+	for offset in $(LC_ALL=C grep -abo "$(printf '\xfd7zXZ')" "$1" | cut -d : -f 1); do
+		tail -c "+$((offset + 1))" "$1" | xz -dc --single-stream >"$2" 2>/dev/null
+		[ "$(head -c 4 "$2" | tail -c 3)" != ELF ] || return 0
+	done
+	cp "$1" "$2"
+}
+
+# modules NAME...: paths of these modules and what they need, from $vm_kernel/lib/modules/RELEASE on, in the order to load them
+vm_modules() {
+	local module
+
+	for module; do
+		modprobe -d "$vm_kernel" -S "$vm_release" --show-depends "$module" | sed -n 's/^insmod //p'
+	done | sed "s|^$vm_kernel/||" | awk '{ print $1 }' | awk '!seen[$0]++'
+}
+
+vm_make_initramfs() {
+	local name tmp path started=$SECONDS
+
+	# shellcheck disable=SC2086
+	name=$(vm_key "$vm_kernel" "$vm_modules_boot" "$(cat "$vm_src/tests/vm/initramfs-init")" "$(busybox | head -n 1)")
+	vm_initramfs=$vm_dir/initramfs-$name
+	[ ! -e "$vm_initramfs" ] || return 0
+	tmp=$(mktemp -d "$vm_dir/new.XXXXXX")
+	mkdir -p "$tmp"/{bin,modules,proc,sys,dev,lower,rw,new}
+	cp "$(command -v busybox)" "$tmp/bin/busybox"
+	install -m 755 "$vm_src/tests/vm/initramfs-init" "$tmp/init"
+	# shellcheck disable=SC2086
+	for path in $(vm_modules $vm_modules_boot); do
+		cp "$vm_kernel/$path" "$tmp/modules/"
+		basename "$path" >>"$tmp/modules/list"
+	done
+	(cd "$tmp" && find . | cpio -o -H newc --quiet -R 0:0) >"$vm_initramfs.new"
+	rm -rf "$tmp"
+	mv "$vm_initramfs.new" "$vm_initramfs"
+	vm_keep initramfs "$name"
+	vm_say "initramfs: $((SECONDS - started)) s"
+}
+
+vm_make_image() {
+	local suite name tmp started=$SECONDS packages tar_as=()
+
+	# shellcheck disable=SC1091
+	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	packages=$(echo $vm_packages | tr ' ' ,)
+	name=$(vm_key "$suite" "$packages" "$vm_modules_image" "$vm_kernel" "$(cat "$vm_src/tests/vm/image-setup")")
+	vm_image=$vm_dir/image-$name
+	[ ! -e "$vm_image" ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		# Whose the files are has to survive from the tar to the image.
+		command -v fakeroot >/dev/null || give_up "missing: fakeroot, to make an image without being root"
+		tar_as=(fakeroot)
+	fi
+	tmp=$(mktemp -d "$vm_dir/new.XXXXXX")
+	vm_say "making the image of the full tier ($suite)"
+	mkdir -p "$tmp/modules/lib/modules/$vm_release"
+	# shellcheck disable=SC2086
+	(cd "$vm_kernel" && cp --parents $(vm_modules $vm_modules_image) "lib/modules/$vm_release"/modules.{order,builtin,builtin.modinfo} "$tmp/modules/")
+	depmod -b "$tmp/modules" "$vm_release"
+	if ! mmdebstrap --variant=minbase --format=tar --include="$packages" \
+		--customize-hook="copy-in $tmp/modules/lib/modules /lib/" \
+		--customize-hook="$vm_src/tests/vm/image-setup \"\$1\"" \
+		"$suite" "$tmp/root.tar" >"$vm_dir/image.log" 2>&1; then
+		rm -rf "$tmp"
+		give_up "mmdebstrap could not make the image (vm/image.log): $(grep -m 1 '^E:' "$vm_dir/image.log")"
+	fi
+	mkdir "$tmp/root"
+	# shellcheck disable=SC2016
+	"${tar_as[@]}" sh -ec 'tar -C "$1/root" -xpf "$1/root.tar" && mke2fs -q -t ext4 -O ^has_journal -d "$1/root" "$2" 1500M' \
+		sh "$tmp" "$vm_image.new" >>"$vm_dir/image.log" 2>&1 || {
+		rm -rf "$tmp" "$vm_image.new"
+		give_up "mke2fs could not make the image (vm/image.log)"
+	}
+	rm -rf "$tmp"
+	mv "$vm_image.new" "$vm_image"
+	vm_keep image "$name"
+	vm_say "image: $((SECONDS - started)) s"
+}
