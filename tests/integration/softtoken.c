@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/integration/softtoken.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -85,18 +86,72 @@ void softtoken_init(struct softtoken *t)
 	snprintf(t->socket, sizeof(t->socket), "%s/key", t->dir);
 }
 
+bool softtoken_is_uhid(void)
+{
+	const char *how = getenv("WGFIDO_SOFTTOKEN");
+
+	return how && strcmp(how, "uhid") == 0;
+}
+
+static const char *name_of(const struct softtoken *t)
+{
+	return strrchr(t->dir, '/') + 1;
+}
+
+static bool is_ours(const struct softtoken *t, const char *hidraw)
+{
+	char path[300], line[128], wanted[64];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/hidraw/%s/device/uevent", hidraw);
+	snprintf(wanted, sizeof(wanted), "HID_PHYS=uhid/%s\n", name_of(t));
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strcmp(line, wanted) == 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* -1 until it is there and can be opened. */
+static int open_node(struct softtoken *t)
+{
+	DIR *d = opendir("/sys/class/hidraw");
+	struct dirent *e;
+	int fd = -1;
+
+	while (fd < 0 && d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || strlen(e->d_name) > 16 || !is_ours(t, e->d_name))
+			continue;
+		snprintf(t->node, sizeof(t->node), "/dev/%.16s", e->d_name);
+		fd = open(t->node, O_RDWR | O_CLOEXEC);
+	}
+	if (d)
+		closedir(d);
+	return fd;
+}
+
 void softtoken_plug(struct softtoken *t, const char *const *arguments)
 {
-	const char *argv[ARGUMENTS_MAX + 1] = {"run", "--quiet", "--state", t->state, "--socket", t->socket};
-	size_t n = 6;
+	char control[80];
+	const char *over_socket[] = {"--socket", t->socket, NULL};
+	const char *over_uhid[] = {"--uhid", "--control", control, "--name", name_of(t), NULL};
+	const char **how = softtoken_is_uhid() ? over_uhid : over_socket;
+	const char *argv[ARGUMENTS_MAX + 1] = {"run", "--quiet", "--state", t->state};
+	size_t n = 4;
 	int fd;
+
+	snprintf(control, sizeof(control), "%s.ctl", t->socket);
+	while (*how)
+		argv[n++] = *how++;
 
 	for (size_t i = 0; arguments && arguments[i]; i++) {
 		assert_true(n < ARGUMENTS_MAX);
 		argv[n++] = arguments[i];
 	}
 	t->pid = softtoken_spawn(argv, -1);
-	while ((fd = softtoken_connect(t)) < 0) {
+	while ((fd = softtoken_is_uhid() ? open_node(t) : softtoken_connect(t)) < 0) {
 		assert_int_equal(waitpid(t->pid, NULL, WNOHANG), 0); /* it must not have ended */
 		poll(NULL, 0, 2);
 	}
@@ -113,6 +168,8 @@ int softtoken_unplug(struct softtoken *t)
 	status = softtoken_wait(t->pid);
 	t->pid = 0;
 	assert_int_equal(access(t->socket, F_OK), -1);
+	if (softtoken_is_uhid())
+		assert_int_equal(access(t->node, F_OK), -1);
 	return status;
 }
 
@@ -192,6 +249,10 @@ fido_dev_t *softtoken_open(const struct softtoken *t)
 	fido_dev_t *dev = fido_dev_new();
 
 	assert_non_null(dev);
+	if (softtoken_is_uhid()) {
+		assert_int_equal(fido_dev_open(dev, t->node), FIDO_OK);
+		return dev;
+	}
 	assert_int_equal(fido_dev_set_io_functions(dev, &io), FIDO_OK);
 	assert_int_equal(fido_dev_open(dev, t->socket), FIDO_OK);
 	return dev;

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For tests: a wgfido-softtoken of the build tree as a child process, and libfido2 with its own CTAPHID on
- * its socket. */
+/*
+ * For tests: a wgfido-softtoken of the build tree as a child process, and libfido2 with its own CTAPHID on its socket. With
+ * WGFIDO_SOFTTOKEN=uhid in the environment it is a HID device of the kernel's instead, and libfido2 opens its hidraw node.
+ */
 #pragma once
 
 #include <fido.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct softtoken {
 	char dir[32];
 	char state[64], socket[64];
+	char node[32]; /* uhid: /dev/hidrawN while plugged in */
 	pid_t pid; /* 0: unplugged */
 };
 
+bool softtoken_is_uhid(void);
 /* A temporary directory; nothing runs yet. */
 void softtoken_init(struct softtoken *t);
 /* Plugs it in, with extra arguments (NULL at the end; may be NULL), and waits until it is there. */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The worker program, driven as the broker drives it, on a software token that is plugged in and misbehaves. */
+/*
+ * The worker program, driven as the broker drives it, on a software token that is plugged in and misbehaves. On a hidraw node
+ * (WGFIDO_SOFTTOKEN=uhid) there is a worker only while the token is plugged in, since its sandbox holds that one node.
+ */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,7 +43,9 @@ static void start_worker(struct fixture *f)
 	f->worker = fork();
 	assert_true(f->worker >= 0);
 	if (f->worker == 0) {
-		char *argv[] = {path, (char *)"--fd", (char *)"3", (char *)"--soft", f->token.socket, NULL};
+		bool uhid = softtoken_is_uhid();
+		char *argv[] = {path, (char *)"--fd", (char *)"3", (char *)(uhid ? "--hidraw" : "--soft"),
+			uhid ? f->token.node : f->token.socket, NULL};
 		char *environment[] = {NULL};
 
 		if (fds[1] == 3)
@@ -51,13 +58,40 @@ static void start_worker(struct fixture *f)
 	f->fd = fds[0];
 }
 
+/* Also: nothing leaked, and the sandbox never bit. */
+static void end_worker(struct fixture *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+	if (f->worker)
+		assert_int_equal(softtoken_wait(f->worker), 0);
+	f->worker = 0;
+}
+
+static void plug(struct fixture *f, const char *const *arguments)
+{
+	softtoken_plug(&f->token, arguments);
+	if (softtoken_is_uhid()) {
+		end_worker(f);
+		start_worker(f);
+	}
+}
+
+static void unplug(struct fixture *f)
+{
+	softtoken_unplug(&f->token);
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
+	f->fd = -1;
 	softtoken_init(&f->token);
-	start_worker(f);
+	if (!softtoken_is_uhid())
+		start_worker(f);
 	*state = f;
 	return 0;
 }
@@ -66,9 +100,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	if (f->fd >= 0)
-		close(f->fd);
-	assert_int_equal(softtoken_wait(f->worker), 0); /* also: nothing leaked, and the sandbox never bit */
+	end_worker(f);
 	wire_request_clear(&f->request);
 	wire_result_clear(&f->result);
 	softtoken_clear(&f->token);
@@ -177,7 +209,7 @@ static void test_info(void **state)
 {
 	struct fixture *f = *state;
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	begin(f, WIRE_INFO);
 	assert_int_equal(run(f), OUTCOME_OK);
 	assert_string_equal(f->result.info.product, "Software token key");
@@ -187,9 +219,9 @@ static void test_info(void **state)
 	assert_int_equal(f->result.info.pin_retries, -1);
 	assert_true(f->result.info.credential_id_max >= 16);
 
-	softtoken_unplug(&f->token);
+	unplug(f);
 	set_pin(f);
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	begin(f, WIRE_INFO);
 	assert_int_equal(run(f), OUTCOME_OK);
 	assert_true(f->result.info.capabilities & WIRE_CAP_PIN_SET);
@@ -201,7 +233,7 @@ static void test_presence(void **state)
 	struct fixture *f = *state;
 	_cleanup_secret_ struct secret *first = NULL, *again = NULL, *other = NULL;
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, NULL);
 	first = evaluate(f, NULL, 1);
 	assert_int_equal(secret_len(first), 32);
@@ -224,7 +256,7 @@ static void test_pin(void **state)
 	struct fixture *f = *state;
 	_cleanup_secret_ struct secret *pin = NULL, *again = NULL, *presence = NULL;
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, NULL);
 	presence = evaluate(f, NULL, 1);
 
@@ -232,9 +264,9 @@ static void test_pin(void **state)
 	ask_evaluate(f, PIN, 1, 1);
 	assert_int_equal(run(f), OUTCOME_UNSUPPORTED);
 
-	softtoken_unplug(&f->token);
+	unplug(f);
 	set_pin(f);
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	pin = evaluate(f, PIN, 1);
 	again = evaluate(f, PIN, 1);
 	assert_true(secret_equal(pin, again));
@@ -260,7 +292,7 @@ static void test_wrong_pin(void **state)
 	struct fixture *f = *state;
 
 	set_pin(f);
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, PIN);
 	for (int retries = 7; retries >= 6; retries--) {
 		ask_evaluate(f, "654321", 1, 1);
@@ -274,8 +306,8 @@ static void test_wrong_pin(void **state)
 	ask_evaluate(f, PIN, 1, 1);
 	assert_int_equal(run(f), OUTCOME_PIN_BLOCKED);
 
-	softtoken_unplug(&f->token);
-	softtoken_plug(&f->token, NULL);
+	unplug(f);
+	plug(f, NULL);
 	ask_evaluate(f, PIN, 1, 1);
 	assert_int_equal(run(f), OUTCOME_OK);
 }
@@ -285,7 +317,7 @@ static void test_probe_and_choice(void **state)
 	struct fixture *f = *state;
 	struct wire_credential mine, forged;
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, NULL);
 	mine = f->credential;
 	forged = mine;
@@ -337,7 +369,7 @@ static void test_exclude(void **state)
 {
 	struct fixture *f = *state;
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, NULL);
 	ask_create(f, NULL);
 	f->request.n_credentials = 1;
@@ -350,7 +382,7 @@ static void test_no_hmac_secret(void **state)
 	struct fixture *f = *state;
 	const char *const arguments[] = {"--no-hmac-secret", "--touch", "manual", NULL};
 
-	softtoken_plug(&f->token, arguments);
+	plug(f, arguments);
 	ask_create(f, NULL);
 	assert_int_equal(run(f), OUTCOME_UNSUPPORTED);
 	assert_int_equal(f->touches, 0); /* found out before */
@@ -378,7 +410,7 @@ static void test_cancel_and_touch(void **state)
 	const char *const manual[] = {"--touch", "manual", NULL};
 	const char *const touch[] = {"touch", "--socket", f->token.socket, NULL};
 
-	softtoken_plug(&f->token, manual);
+	plug(f, manual);
 	ask_create(f, NULL);
 	send_request(f);
 	wait_for_touch(f);
@@ -404,7 +436,7 @@ static void test_touch_timeout(void **state)
 	struct fixture *f = *state;
 	const char *const manual[] = {"--touch", "manual", NULL};
 
-	softtoken_plug(&f->token, manual);
+	plug(f, manual);
 	ask_create(f, NULL);
 	f->request.timeout_ms = 300;
 	assert_int_equal(run(f), OUTCOME_TOUCH_TIMEOUT);
@@ -416,13 +448,11 @@ static void test_broker_goes_away(void **state)
 	const char *const manual[] = {"--touch", "manual", NULL};
 	const char *const status[] = {"touch", "--socket", f->token.socket, "--timeout", "0", NULL};
 
-	softtoken_plug(&f->token, manual);
+	plug(f, manual);
 	ask_create(f, NULL);
 	send_request(f);
 	wait_for_touch(f);
-	close(f->fd);
-	f->fd = -1;
-	assert_int_equal(softtoken_wait(f->worker), 0);
+	end_worker(f);
 	/* and the token blinks no more */
 	assert_int_not_equal(softtoken_run(&f->token, NULL, status), 0);
 	start_worker(f);
@@ -433,20 +463,24 @@ static void test_unplugged(void **state)
 	struct fixture *f = *state;
 	const char *const manual[] = {"--touch", "manual", NULL};
 
-	begin(f, WIRE_INFO);
-	assert_int_equal(run(f), OUTCOME_TOKEN_MISSING);
+	if (!softtoken_is_uhid()) {
+		begin(f, WIRE_INFO);
+		assert_int_equal(run(f), OUTCOME_TOKEN_MISSING);
+	}
 
-	softtoken_plug(&f->token, manual);
+	plug(f, manual);
 	ask_create(f, NULL);
 	send_request(f);
 	wait_for_touch(f);
-	softtoken_unplug(&f->token);
+	unplug(f);
 	while (!receive(f))
 		;
 	assert_int_equal(f->result.outcome, OUTCOME_TOKEN_FAILED);
 	assert_string_equal(f->result.detail, "the key went away");
+	begin(f, WIRE_INFO);
+	assert_int_equal(run(f), OUTCOME_TOKEN_MISSING);
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, NULL); /* as if nothing had been */
 }
 
@@ -456,14 +490,14 @@ static void test_misbehaviour(void **state)
 	static const char *const modes[] = {"garbage", "toolong", "silent", "slow=5000", "keepalive-forever"};
 	static const char *const honest[] = {"0", "1", "2", "3"};
 
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	create(f, NULL);
-	softtoken_unplug(&f->token);
+	unplug(f);
 	for (size_t mode = 0; mode < sizeof(modes) / sizeof(*modes); mode++) {
 		for (size_t after = 0; after < sizeof(honest) / sizeof(*honest); after++) {
 			const char *const arguments[] = {"--misbehave", modes[mode], "--misbehave-after", honest[after], NULL};
 
-			softtoken_plug(&f->token, arguments);
+			plug(f, arguments);
 			ask_evaluate(f, NULL, 1, 1);
 			f->request.timeout_ms = 400;
 			/* the fourth command is the touch itself, and a token may fall silent after having asked for it */
@@ -472,11 +506,11 @@ static void test_misbehaviour(void **state)
 				assert_int_not_equal(f->result.detail[0], 0);
 			}
 			assert_null(f->result.outputs[0]);
-			softtoken_unplug(&f->token);
+			unplug(f);
 		}
 	}
 	/* the same worker, an honest token again */
-	softtoken_plug(&f->token, NULL);
+	plug(f, NULL);
 	ask_evaluate(f, NULL, 1, 1);
 	assert_int_equal(run(f), OUTCOME_OK);
 }
@@ -485,10 +519,77 @@ static void test_broken_contract(void **state)
 {
 	struct fixture *f = *state;
 
+	if (softtoken_is_uhid())
+		plug(f, NULL);
 	assert_int_equal(send(f->fd, "nonsense", 8, 0), 8);
 	assert_int_equal(softtoken_wait(f->worker), 1);
-	close(f->fd);
-	start_worker(f);
+	f->worker = 0;
+}
+
+/* libfido2 and everything else that is well behaved takes the lock of the node for as long as it has it open. */
+static void test_locked(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	if (!softtoken_is_uhid())
+		skip();
+	plug(f, NULL);
+	create(f, NULL);
+	fd = open(f->token.node, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	ask_evaluate(f, NULL, 1, 1);
+	f->request.timeout_ms = 300;
+	assert_int_equal(run(f), OUTCOME_TOKEN_BUSY);
+
+	/* let go of while the worker waits for it */
+	ask_evaluate(f, NULL, 1, 1);
+	send_request(f);
+	close(fd);
+	while (!receive(f))
+		;
+	assert_int_equal(f->result.outcome, OUTCOME_OK);
+
+	/* between operations the worker does not have it, so that others may */
+	fd = open(f->token.node, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	close(fd);
+}
+
+/* A browser: it has the node open without a lock, gets every report there is, and talks on a channel of its own. */
+static void test_second_reader(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t init[65] = {0, 0xff, 0xff, 0xff, 0xff, 0x86, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+	uint8_t report[64];
+	unsigned int seen = 0, answered = 0;
+	int fd;
+
+	if (!softtoken_is_uhid())
+		skip();
+	plug(f, NULL);
+	fd = open(f->token.node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	assert_true(fd >= 0);
+	create(f, NULL);
+	for (unsigned int i = 0; i < 5; i++) {
+		assert_int_equal(write(fd, init, sizeof(init)), sizeof(init));
+		secret_free(evaluate(f, NULL, 1));
+		while (read(fd, report, sizeof(report)) == sizeof(report)) {
+			seen++;
+			/* not more than 64 are kept for it, so its own answer is read in time or lost */
+			answered += memcmp(report, init + 1, 5) == 0 && memcmp(report + 7, init + 8, 8) == 0;
+		}
+	}
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(answered, 5);
+	assert_true(seen > 20);
+
+	/* pulled: whoever reads hears of it */
+	unplug(f);
+	assert_int_equal(read(fd, report, sizeof(report)), -1);
+	assert_int_equal(errno, EIO);
+	close(fd);
 }
 
 int main(void)
@@ -507,6 +608,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unplugged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_misbehaviour, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken_contract, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_reader, setup, teardown),
 	};
 
 	if (secret_init() < 0)

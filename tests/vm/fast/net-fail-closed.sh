@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every part killed, stopped, frozen: on the kernel's WireGuard.
+. "$top_srcdir/tests/vm/lib.sh"
+vm_net_test test-fail-closed.sh
