@@ -11,6 +11,9 @@ packages_run="dbus-daemon iproute2 iputils-ping wireguard-tools wireguard-go pro
 packages_test="clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-dbus python3-dbusmock python3-gi polkitd
 	fido2-tools mandoc libxml2-utils xz-utils tcpdump expect"
 
+# What the virtual machine's tests use besides.
+packages_vm="qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs mmdebstrap"
+
 say() { printf '%s\n' "$*"; }
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2

@@ -212,7 +212,9 @@ static void test_info(void **state)
 	plug(f, NULL);
 	begin(f, WIRE_INFO);
 	assert_int_equal(run(f), OUTCOME_OK);
-	assert_string_equal(f->result.info.product, "Software token key");
+	assert_string_equal(f->result.info.product, softtoken_is_uhid() ? "wgfido software token" : "Software token key");
+	if (softtoken_is_uhid())
+		assert_int_equal(strlen(f->result.info.serial), 16);
 	assert_true(f->result.info.capabilities & WIRE_CAP_HMAC_SECRET);
 	assert_true(f->result.info.capabilities & WIRE_CAP_CLIENT_PIN);
 	assert_false(f->result.info.capabilities & WIRE_CAP_PIN_SET);

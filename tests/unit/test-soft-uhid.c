@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The token's half of /dev/uhid, on a socket in the kernel's place: one event a packet, as the device has one a read. */
+/* The token's half of /dev/uhid, on a socket in the kernel's place: one event a packet, as the device has one
+ * a read. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -113,7 +114,8 @@ static void test_reports(void **state)
 	assert_memory_equal(f->report, report, sizeof(report));
 
 	f->transport->ops->send(f->transport, report);
-	assert_int_equal(take(f, &event), (ssize_t)(offsetof(struct uhid_event, u.input2.data) + SOFTHID_REPORT_SIZE));
+	assert_int_equal(
+		take(f, &event), (ssize_t)(offsetof(struct uhid_event, u.input2.data) + SOFTHID_REPORT_SIZE));
 	assert_int_equal(event.type, UHID_INPUT2);
 	assert_int_equal(event.u.input2.size, SOFTHID_REPORT_SIZE);
 	assert_memory_equal(event.u.input2.data, report, sizeof(report));
@@ -122,7 +124,8 @@ static void test_reports(void **state)
 static void test_what_is_no_report(void **state)
 {
 	struct fixture *f = *state;
-	static const uint16_t sizes[] = {0, 1, SOFTHID_REPORT_SIZE, SOFTHID_REPORT_SIZE + 2, UHID_DATA_MAX, UINT16_MAX};
+	static const uint16_t sizes[] = {
+		0, 1, SOFTHID_REPORT_SIZE, SOFTHID_REPORT_SIZE + 2, UHID_DATA_MAX, UINT16_MAX};
 	struct uhid_event event = {.type = UHID_OUTPUT};
 
 	event.u.output.rtype = UHID_OUTPUT_REPORT;

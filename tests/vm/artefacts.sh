@@ -124,6 +124,7 @@ vm_make_image() {
 
 	# shellcheck disable=SC1091
 	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2086 # its line breaks go
 	packages=$(echo $vm_packages | tr ' ' ,)
 	name=$(vm_key "$suite" "$packages" "$vm_modules_image" "$vm_kernel" "$(cat "$vm_src/tests/vm/image-setup")")
 	vm_image=$vm_dir/image-$name
@@ -136,7 +137,7 @@ vm_make_image() {
 	tmp=$(mktemp -d "$vm_dir/new.XXXXXX")
 	vm_say "making the image of the full tier ($suite)"
 	mkdir -p "$tmp/modules/lib/modules/$vm_release"
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2046
 	(cd "$vm_kernel" && cp --parents $(vm_modules $vm_modules_image) "lib/modules/$vm_release"/modules.{order,builtin,builtin.modinfo} "$tmp/modules/")
 	depmod -b "$tmp/modules" "$vm_release"
 	if ! mmdebstrap --variant=minbase --format=tar --include="$packages" \

@@ -16,7 +16,7 @@
 NET_WG=kernel
 
 vm_net_test() {
-	modprobe -a wireguard veth dummy
+	modprobe -a wireguard veth dummy tun
 	export WGFIDO_NET_BACKEND=kernel WGFIDO_NET_REQUIRED=1
 	exec bash "$top_srcdir/tests/net/$1"
 }

@@ -180,7 +180,8 @@ static int open_control(struct token *t)
 		path = NULL;
 	if (!path)
 		return socket_error("control socket", -ENOMEM);
-	r = socket_error(path, control_open(&t->control, path, o->socket_mode, &t->hid, o->touch == RUN_TOUCH_AUTO));
+	r = socket_error(
+		path, control_open(&t->control, path, o->socket_mode, &t->hid, o->touch == RUN_TOUCH_AUTO));
 	free(path);
 	return r;
 }
@@ -200,7 +201,8 @@ static int open_transport(struct token *t)
 	struct transport_uhid_identity identity;
 
 	if (o->socket)
-		return socket_error(o->socket, transport_unix_new(&t->transport, o->socket, o->socket_mode, on_report, t));
+		return socket_error(o->socket,
+			transport_unix_new(&t->transport, o->socket, o->socket_mode, on_report, t));
 	snprintf(identity.name, sizeof(identity.name), "wgfido software token");
 	snprintf(identity.phys, sizeof(identity.phys), "uhid/%s", o->name);
 	/* Of the keys, so that it is the same token wherever it is plugged in. */

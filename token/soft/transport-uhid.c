@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A HID device of the kernel's, made through /dev/uhid: with a hidraw node, and with udev's opinion of it, like any key. It is
- * said to be on USB, since libfido2 lists no other bus. The kernel destroys it when the descriptor is closed, however we end.
+ * A HID device of the kernel's, made through /dev/uhid: with a hidraw node, and with udev's opinion of it,
+ * like any key. It is said to be on USB, since libfido2 lists no other bus. The kernel destroys it when the
+ * descriptor is closed, however we end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,18 +32,17 @@ struct transport_uhid {
 
 /* CTAP 2.1 section 11.2.8.1: one collection of the FIDO page, one report each way, without numbers. */
 static const uint8_t descriptor[] = {
-	0x06, 0xd0, 0xf1, /* usage page 0xF1D0 */
-	0x09, 0x01,	  /* usage CTAPHID */
-	0xa1, 0x01,	  /* collection, application */
-	0x09, 0x20,	  /* usage data in */
-	0x15, 0x00, 0x26, 0xff, 0x00, /* logical 0 .. 255 */
+	0x06, 0xd0, 0xf1,		       /* usage page 0xF1D0 */
+	0x09, 0x01,			       /* usage CTAPHID */
+	0xa1, 0x01,			       /* collection, application */
+	0x09, 0x20,			       /* usage data in */
+	0x15, 0x00, 0x26, 0xff, 0x00,	       /* logical 0 .. 255 */
 	0x75, 0x08, 0x95, SOFTHID_REPORT_SIZE, /* 8 bits, 64 times */
-	0x81, 0x02,	  /* input: data, variable, absolute */
-	0x09, 0x21,	  /* usage data out */
-	0x15, 0x00, 0x26, 0xff, 0x00,
-	0x75, 0x08, 0x95, SOFTHID_REPORT_SIZE,
-	0x91, 0x02,	  /* output: data, variable, absolute */
-	0xc0,		  /* end of the collection */
+	0x81, 0x02,			       /* input: data, variable, absolute */
+	0x09, 0x21,			       /* usage data out */
+	0x15, 0x00, 0x26, 0xff, 0x00, 0x75, 0x08, 0x95, SOFTHID_REPORT_SIZE, 0x91,
+	0x02, /* output: data, variable, absolute */
+	0xc0, /* end of the collection */
 };
 
 static struct transport_uhid *from(struct transport *t)
@@ -183,8 +183,8 @@ int transport_uhid_new_fd(struct transport **ret, int fd, const struct transport
 	return 0;
 }
 
-int transport_uhid_new(struct transport **ret, const struct transport_uhid_identity *identity, transport_report report,
-	void *userdata)
+int transport_uhid_new(struct transport **ret, const struct transport_uhid_identity *identity,
+	transport_report report, void *userdata)
 {
 	int fd = open(TRANSPORT_UHID_NODE, O_RDWR | O_CLOEXEC | O_NONBLOCK), r;
 

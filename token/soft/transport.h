@@ -37,9 +37,10 @@ struct transport_uhid_identity {
 	char name[128], phys[64], uniq[64];
 };
 
-/* A HID device of the kernel's, hidraw node and all. Errors: those of opening TRANSPORT_UHID_NODE, which is root's. */
-int transport_uhid_new(struct transport **ret, const struct transport_uhid_identity *identity, transport_report report,
-	void *userdata);
+/* A HID device of the kernel's, hidraw node and all. Errors: those of opening TRANSPORT_UHID_NODE, which is
+ * root's. */
+int transport_uhid_new(struct transport **ret, const struct transport_uhid_identity *identity,
+	transport_report report, void *userdata);
 /* The same on an open descriptor, which on success belongs to it. */
 int transport_uhid_new_fd(struct transport **ret, int fd, const struct transport_uhid_identity *identity,
 	transport_report report, void *userdata);

@@ -193,7 +193,8 @@ int verb_run(int argc, char **argv)
 		}
 	}
 	if (optind < argc || !o.state || !o.socket == !o.uhid) {
-		log_error("run needs --state FILE and one of --socket PATH and --uhid, and nothing else by itself; "
+		log_error("run needs --state FILE and one of --socket PATH and --uhid, and nothing else by "
+			  "itself; "
 			  "see wgfido-softtoken run --help");
 		return EXIT_USAGE;
 	}

@@ -54,7 +54,8 @@ static int control_connect(const struct arguments *a)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, n;
 
-	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", where(a), a->control ? "" : CONTROL_SUFFIX);
+	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", where(a),
+		a->control ? "" : CONTROL_SUFFIX);
 	if (n < 0 || (size_t)n >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -70,8 +71,8 @@ static int control_connect(const struct arguments *a)
 }
 
 /* The NUL-terminated answer: 0; -ETIMEDOUT; -ECONNRESET when the token was unplugged meanwhile. */
-static int control_ask(
-	const struct arguments *a, const char *request, uint64_t timeout_us, char ret[static CONTROL_REPLY_MAX])
+static int control_ask(const struct arguments *a, const char *request, uint64_t timeout_us,
+	char ret[static CONTROL_REPLY_MAX])
 {
 	uint64_t deadline = clock_now(&clock_system).boot_us + timeout_us;
 	int fd = control_connect(a);
@@ -156,7 +157,8 @@ static int parse(struct arguments *a, int argc, char **argv, const char *help, b
 		}
 	}
 	if (optind < argc || !a->socket == !a->control) {
-		log_error("%s needs one of --socket PATH and --control PATH; see %s --help", argv[0], argv[0]);
+		log_error(
+			"%s needs one of --socket PATH and --control PATH; see %s --help", argv[0], argv[0]);
 		return EXIT_USAGE + 1;
 	}
 	return 0;
