@@ -4,7 +4,8 @@
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_set
 
-STAGE_SLOT=120 stage_office
+STAGE_SLOT=120
+stage_office
 check_not "no key: no enrolment" sh -c 'wgfido enroll office --yes >"$1" 2>&1' sh "$NET_TMP/enroll.log"
 full_plug blue
 check "root enrols" wgfido enroll office --yes
@@ -35,7 +36,7 @@ check "a packet passes" wg_pings laptop 10.7.0.2 20
 pulled() {
 	local out
 
-	out=$("$NET_BUILD/bench/flow" --a /run/netns/laptop,10.7.0.1 --b /run/netns/gateway,10.7.0.2 --pull "$(net_pid key-blue)") ||
+	out=$("$NET_BUILD/bench/flow" --a /run/netns/laptop,10.7.0.1 --b /run/netns/gateway,10.7.0.2 --interval-us 2000 --pull "$(net_pid key-blue)") ||
 		fail "$1: the flow through the tunnel"
 	ok "$1: pulled; last packet after: $out (us)"
 	wait "$(net_pid key-blue)" || :
