@@ -12,12 +12,12 @@
 vm_modules_boot="virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay"
 # In the image of the full tier; the fast tier has all of the package's.
 vm_modules_image="$vm_modules_boot virtio_rng wireguard uhid hid-generic usbhid vhci-hcd veth tun dummy ip6_udp_tunnel
-	nf_tables nft_ct nft_fib_inet xt_conntrack autofs4 unix loop fuse efi_pstore"
+	nf_tables nft_ct nft_fib_inet xt_conntrack autofs4 unix loop fuse efi_pstore dm_crypt xts"
 
 # In the image: the system, then what our programs are linked with, then what the tests use.
 vm_packages="systemd systemd-sysv dbus polkitd udev kmod libpam-systemd network-manager wireguard-tools fido2-tools
 	libfido2-1 libhidapi-hidraw0 libsodium23 libsystemd0 libmnl0 libssl3 libcbor0.8 libinih1 libjansson4 libseccomp2
-	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client"
+	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client cryptsetup-bin"
 
 vm_say() { printf '# %s\n' "$*"; }
 
