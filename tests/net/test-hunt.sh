@@ -12,7 +12,7 @@ offset() { gateway_state gw-office '.peers[0].offset'; }
 # shellcheck disable=SC2086 # CC may have arguments
 ${CC:-cc} -shared -fPIC -O2 -o "$NET_TMP/clock-off.so" "$NET_SRC/tests/net/clock-off.c" || fail "no shared object"
 # The gateway's agent and its WireGuard go by the same clock, as they would: it is the laptop's broker and agent that are behind.
-STAGE_LAPTOP_ENV="LD_PRELOAD=$NET_TMP/clock-off.so CLOCK_OFF=-45"
+STAGE_LAPTOP_ENV="LD_PRELOAD=$NET_TMP/clock-off.so CLOCK_OFF=-45 ASAN_OPTIONS=verify_asan_link_order=0"
 stage_set --no-udev
 STAGE_SLOT=20
 stage_office
