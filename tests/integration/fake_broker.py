@@ -335,7 +335,8 @@ class Broker:
         return [c.method for c in self.calls]
 
     def close(self):
-        self.loop.quit()
+        # From within: before the thread has come to run() a quit() would be forgotten.
+        GLib.idle_add(self.loop.quit)
         if self.thread.is_alive():
             self.thread.join()
         self.connection.close()
