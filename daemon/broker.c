@@ -283,7 +283,7 @@ static enum approval_end end_of(enum config_end_on reason)
 	return APPROVAL_END_STOPPED;
 }
 
-/* Those of session in this tunnel: it may have one per peer, each with its own requester. */
+/* Those of session in this tunnel: it may have one per peer, each with its own requester. An identity's names no peer. */
 static size_t end_of_session(struct broker *b, const struct tunnel *t, const char *session, enum approval_end why)
 {
 	const struct approval_request *request;
@@ -292,8 +292,8 @@ static size_t end_of_session(struct broker *b, const struct tunnel *t, const cha
 	uint8_t peer[KEY_SIZE];
 	size_t i, n = 0;
 
-	for (i = 0; t->config && i < t->config->n_peers; i++) {
-		a = approvals_find(b->approvals, t->ifname, t->config->peers[i].public_key, &now);
+	for (i = 0; t->config && i <= t->config->n_peers; i++) {
+		a = approvals_find(b->approvals, t->ifname, i < t->config->n_peers ? t->config->peers[i].public_key : NULL, &now);
 		request = a ? approval_request(a) : NULL;
 		if (!request || strcmp(request->session, session) != 0)
 			continue;
