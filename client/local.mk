@@ -63,10 +63,6 @@ tests_fuzz_fuzz_wgconf_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_wgconf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_wgconf_LDADD = tests/fuzz/libreplay.a client/libclient.a common/libcommon.a $(COMMON_LIBS)
 
-dist_man_MANS += man/wgfido.1 man/wgfido.conf.5 man/wgfidod.8 man/wgfido-rotate.8
-bashcompletiondir = $(datadir)/bash-completion/completions
-dist_bashcompletion_DATA = completions/wgfido.bash
-
 UNIT_TESTS += tests/unit/test-client-text
 tests_unit_test_client_text_SOURCES = tests/unit/test-client-text.c
 tests_unit_test_client_text_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
