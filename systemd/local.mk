@@ -13,3 +13,7 @@ CLEANFILES += $(SYSTEMD_MADE)
 $(SYSTEMD_MADE): %: %.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' -e 's|@sbindir[@]|$(sbindir)|g' \
 		-e 's|@sysconfdir[@]|$(sysconfdir)|g' $< >$@.tmp && mv $@.tmp $@
+
+UNIT_FILE_TESTS = tests/contract/test-units.py tests/contract/test-install.py
+dist_check_SCRIPTS += $(UNIT_FILE_TESTS)
+TESTS += $(UNIT_FILE_TESTS)

@@ -80,7 +80,7 @@ TESTS += $(FUZZ_TARGETS)
 CONTRACT_TESTS = tests/vectors/check-schedule.sh \
 	tests/contract/test-headers.py tests/contract/test-layers.py tests/contract/test-style.py \
 	tests/contract/test-claims.py
-dist_check_SCRIPTS = $(CONTRACT_TESTS)
+dist_check_SCRIPTS += $(CONTRACT_TESTS)
 TESTS += $(CONTRACT_TESTS)
 EXTRA_DIST += HACKING.md tests/contract/sources.py tests/vectors/schedule.py tests/vectors/schedule.txt
 
