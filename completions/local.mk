@@ -1,2 +1,7 @@
-# Each shell wants a name of its own; what is here says which shell it is for.
+# The names are those under which each shell finds them.
 dist_bashcompletion_DATA = completions/wgfido.bash
+dist_zshcompletion_DATA = completions/_wgfido
+dist_fishcompletion_DATA = completions/wgfido.fish
+
+dist_check_SCRIPTS += tests/integration/test-completion.py
+TESTS += tests/integration/test-completion.py

@@ -18,7 +18,8 @@ EXPECTED = (
     "share/dbus-1/interfaces/org.wgfido1.Manager.xml", "share/polkit-1/actions/org.wgfido1.policy",
     "share/man/man1/wgfido.1", "share/man/man5/wgfido.conf.5", "share/man/man7/wgfido.7", "share/man/man8/wgfidod.8",
     "share/man/man8/wgfido-rotate.8", "share/man/man8/wgfido-token.8", "share/man/man1/wgfido-softtoken.1",
-    "share/bash-completion/completions/wgfido.bash",
+    "share/bash-completion/completions/wgfido.bash", "share/zsh/site-functions/_wgfido",
+    "share/fish/vendor_completions.d/wgfido.fish",
 )
 DIRECTORIES = ("systemdsystemunitdir=/%s/lib/systemd/system", "sysusersdir=/%s/lib/sysusers.d",
                "tmpfilesdir=/%s/lib/tmpfiles.d", "udevrulesdir=/%s/lib/udev/rules.d",
