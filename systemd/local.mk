@@ -6,7 +6,7 @@ nodist_tmpfiles_DATA = systemd/tmpfiles.d/wgfido-net.conf
 dist_udevrules_DATA = udev/72-wgfido.rules
 
 SYSTEMD_MADE = $(nodist_systemdsystemunit_DATA) $(nodist_tmpfiles_DATA)
-EXTRA_DIST += $(SYSTEMD_MADE:=.in) docs/running.md
+EXTRA_DIST += $(SYSTEMD_MADE:=.in)
 CLEANFILES += $(SYSTEMD_MADE)
 
 # Directories are known to make only: configure leaves ${prefix} in them.
