@@ -33,16 +33,22 @@ vm_begin() {
 }
 
 vm_end() {
-	local pid file
+	local pid file dir
 
 	trap - EXIT ERR
+	set +e
+	for dir in "$NET_TMP"/ns/*; do
+		[ ! -d "$dir" ] || ip netns del "${dir##*/}" 2>/dev/null
+	done
 	for file in "$NET_TMP"/*.pid "$NET_TMP"/ns/*/pid; do
 		[ -s "$file" ] || continue
 		read -r pid <"$file"
-		kill -CONT "$pid" 2>/dev/null || :
-		kill "$pid" 2>/dev/null || :
+		kill -CONT "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null
 	done
 	wait
+	# What is in the machine's own namespace does not go with a gateway's.
+	ip link del office 2>/dev/null
 	rm -rf "$NET_TMP"
 }
 
