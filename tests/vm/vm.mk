@@ -9,7 +9,7 @@ check-vm: all
 	$(AM_V_at)top_builddir=. $(top_srcdir)/tests/vm/check-vm $(VM_TESTS); status=$$?; test $$status = 77 || exit $$status
 
 # By pattern, as they are run; a folder in EXTRA_DIST would bring the build's logs along.
-dist-hook:
+dist-hook: dist-check-script
 	$(MKDIR_P) $(distdir)/tests/vm/fast $(distdir)/tests/vm/full
 	cp -p $(srcdir)/tests/vm/fast/*.sh $(distdir)/tests/vm/fast/
 	cp -p $(srcdir)/tests/vm/full/*.sh $(distdir)/tests/vm/full/
