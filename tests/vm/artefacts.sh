@@ -61,13 +61,13 @@ vm_make_kernel() {
 			rm -rf "$tmp"
 			give_up "$package cannot be fetched: $(tail -n 1 "$vm_dir/kernel.log")"
 		}
-		dpkg -x "$tmp"/*.deb "$tmp/root"
+		dpkg -x "$tmp"/*.deb "$tmp/tree"
 		dir=$tmp/kernel
 		mkdir -p "$dir/lib"
-		mv "$tmp/root/lib/modules" "$dir/lib/modules"
+		mv "$tmp/tree/lib/modules" "$dir/lib/modules"
 		# The package ships no modules.dep.
 		depmod -b "$dir" "$vm_release"
-		vm_carve "$tmp/root/boot/vmlinuz-$vm_release" "$dir/vmlinux"
+		vm_carve "$tmp/tree/boot/vmlinuz-$vm_release" "$dir/vmlinux"
 		rm -rf "$vm_kernel"
 		mv "$dir" "$vm_kernel"
 		rm -rf "$tmp"
@@ -143,11 +143,11 @@ vm_make_image() {
 	if ! mmdebstrap --variant=minbase --format=tar --include="$packages" \
 		--customize-hook="copy-in $tmp/modules/lib/modules /lib/" \
 		--customize-hook="$vm_src/tests/vm/image-setup \"\$1\"" \
-		"$suite" "$tmp/root.tar" >"$vm_dir/image.log" 2>&1; then
+		"$suite" "$tmp/tree.tar" >"$vm_dir/image.log" 2>&1; then
 		rm -rf "$tmp"
 		give_up "mmdebstrap could not make the image (vm/image.log): $(grep -m 1 '^E:' "$vm_dir/image.log")"
 	fi
-	mkdir "$tmp/root"
+	mkdir "$tmp/tree"
 	# shellcheck disable=SC2016
 	"${tar_as[@]}" sh -ec 'tar -C "$1/root" -xpf "$1/root.tar" && mke2fs -q -t ext4 -O ^has_journal -d "$1/root" "$2" 1500M' \
 		sh "$tmp" "$vm_image.new" >>"$vm_dir/image.log" 2>&1 || {
