@@ -149,7 +149,7 @@ vm_make_image() {
 	fi
 	mkdir "$tmp/tree"
 	# shellcheck disable=SC2016
-	"${tar_as[@]}" sh -ec 'tar -C "$1/root" -xpf "$1/root.tar" && mke2fs -q -t ext4 -O ^has_journal -d "$1/root" "$2" 1500M' \
+	"${tar_as[@]}" sh -ec 'tar -C "$1/tree" -xpf "$1/tree.tar" && mke2fs -q -t ext4 -O ^has_journal -d "$1/tree" "$2" 1500M' \
 		sh "$tmp" "$vm_image.new" >>"$vm_dir/image.log" 2>&1 || {
 		rm -rf "$tmp" "$vm_image.new"
 		give_up "mke2fs could not make the image (vm/image.log)"
