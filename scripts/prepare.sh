@@ -61,6 +61,8 @@ prepare_build() {
 	prepare_configure
 	if [ ! -f "$dir/Makefile" ] || [ configure -nt "$dir/Makefile" ] || [ "$(cat "$dir/.args" 2>/dev/null)" != "$*" ]; then
 		(cd "$dir" && "$top/configure" "$@") >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "configure failed: $log"; }
+		# Paths are compiled in, and no object depends on them.
+		[ "$(cat "$dir/.args" 2>/dev/null)" = "$*" ] || make -C "$dir" clean >>"$log" 2>&1
 		printf '%s\n' "$*" >"$dir/.args"
 	fi
 	make -C "$dir" -j"$(nproc)" all >"$log" 2>&1 || { grep -E 'error|Error|\*\*\*' "$log" | head -n 30 >&2; die "the build failed: $log"; }

@@ -79,6 +79,11 @@ stage_agent() {
 	wait_for 10 grep -qw ready "$NET_TMP/wgfido-rotate.log" || fail "the agent does not start"
 }
 
+# The laptop's broker and agent read their configuration again.
+stage_reload() {
+	kill -HUP "$(net_pid wgfidod)" "$(net_pid wgfido-rotate)"
+}
+
 stage_gateway_agent() {
 	net_start gateway gateway-agent "$NET_BUILD/agent/wgfido-rotate" --gateway --config-dir "$NET_TMP/gateway/etc" \
 		--run-dir "$NET_TMP/gateway/run"
@@ -121,8 +126,7 @@ stage_office() {
 		Name = gateway
 		PublicKey = $gateway_pub
 	CONF
-	laptop wgfido reload >/dev/null 2>&1 || kill -HUP "$(net_pid wgfidod)"
-	kill -HUP "$(net_pid wgfido-rotate)"
+	stage_reload
 	wg_up laptop office 10.7.0.1/32 "$NET_TMP/laptop/wireguard/office.conf"
 	ip -n laptop route add 10.7.0.2/32 dev office
 }

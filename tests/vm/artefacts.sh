@@ -7,6 +7,7 @@
 #	vm_make_kernel		the distribution's kernel package, unpacked: $vm_kernel (vmlinux, lib/modules), $vm_release
 #	vm_make_initramfs	$vm_initramfs: busybox, a few modules, initramfs-init; the same for both tiers
 #	vm_make_image		$vm_image: the root file system of the full tier
+#	vm_make_stage		$vm_dir/stage: what `make install` puts on a system, for full_system
 
 # In the initramfs: what mounts the root.
 vm_modules_boot="virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay"
@@ -17,7 +18,7 @@ vm_modules_image="$vm_modules_boot virtio_rng wireguard uhid hid-generic usbhid 
 # In the image: the system, then what our programs are linked with, then what the tests use.
 vm_packages="systemd systemd-sysv dbus polkitd udev kmod libpam-systemd network-manager wireguard-tools fido2-tools
 	libfido2-1 libhidapi-hidraw0 libsodium23 libsystemd0 libmnl0 libssl3 libcbor0.8 libinih1 libjansson4 libseccomp2
-	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client cryptsetup-bin"
+	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client cryptsetup-bin cpio"
 
 vm_say() { printf '# %s\n' "$*"; }
 
@@ -158,4 +159,18 @@ vm_make_image() {
 	mv "$vm_image.new" "$vm_image"
 	vm_keep image "$name"
 	vm_say "image: $((SECONDS - started)) s"
+}
+
+# Anew each time: it takes a second.
+vm_make_stage() {
+	local variable wanted
+
+	for wanted in prefix=/usr sysconfdir=/etc localstatedir=/var; do
+		variable=$(sed -n "s/^${wanted%%=*} = //p" "$vm_build/Makefile")
+		[ "$variable" = "${wanted#*=}" ] ||
+			give_up "the full tier installs this build: configure it with --prefix=/usr --sysconfdir=/etc --localstatedir=/var"
+	done
+	rm -rf "$vm_dir/stage"
+	make -s -C "$vm_build" install DESTDIR="$vm_dir/stage" >"$vm_dir/stage.log" 2>&1 ||
+		give_up "make install failed (vm/stage.log)"
 }

@@ -2,7 +2,7 @@
 # The key is not wgfido's alone: while a tunnel is open, ssh and systemd use the same key, a browser-like program reads every
 # report of its node, and none is in the other's way.
 . "$top_srcdir/tests/vm/full-lib.sh"
-full_set
+full_system
 
 STAGE_SLOT=120
 stage_office

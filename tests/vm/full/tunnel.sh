@@ -2,7 +2,7 @@
 # A tunnel of the kernel's on the whole system: the broker as its user, the key by udev, who may by polkit; and the key pulled,
 # with udevd well, stopped and started anew.
 . "$top_srcdir/tests/vm/full-lib.sh"
-full_set
+full_system
 
 STAGE_SLOT=120
 stage_office

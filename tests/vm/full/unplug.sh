@@ -2,7 +2,7 @@
 # From the device destroyed in the kernel to the last packet through the kernel's WireGuard, twenty times; and that nothing of
 # what is sent meanwhile takes a wider route instead: a capture on the outer link has none of the inner packets.
 . "$top_srcdir/tests/vm/full-lib.sh"
-full_set
+full_system
 rounds=${VM_ROUNDS:-20}
 
 # median and maximum of the numbers on stdin, microseconds to ms
