@@ -39,7 +39,7 @@ static const char usage[] =
 	"  --debug              says more\n"
 	"  --help, --version\n"
 	"\n"
-	"SIGHUP reads the configuration again; SIGTERM closes and ends.\n";
+	"SIGHUP reads the configuration again; SIGUSR1 looks at all interfaces now; SIGTERM closes and ends.\n";
 
 static int world_choose(struct guard_world *w, const char *ifname, struct device_backend **ret)
 {
@@ -250,6 +250,18 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 	return 0;
 }
 
+/* Somebody may have changed an interface, NetworkManager's dispatcher script knows. */
+static int on_look(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	struct program *p = userdata;
+
+	(void)s;
+	(void)si;
+	agent_interface(&p->agent, NULL);
+	program_run(p);
+	return 0;
+}
+
 static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
 	struct program *p = userdata;
@@ -270,6 +282,7 @@ static int block_signals(void)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGUSR1);
 	return sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : 0;
 }
 
@@ -284,6 +297,8 @@ static int program_loop(struct program *p)
 		r = sd_event_add_signal(p->event, NULL, SIGINT, on_stop, p);
 	if (r >= 0)
 		r = sd_event_add_signal(p->event, NULL, SIGHUP, on_hangup, p);
+	if (r >= 0)
+		r = sd_event_add_signal(p->event, NULL, SIGUSR1, on_look, p);
 	if (r >= 0)
 		r = device_watch_new(&p->watch, p->wireguard_dir, on_interface, p);
 	if (r >= 0)

@@ -14,6 +14,7 @@ EXPECTED = (
     "lib/systemd/system/wgfidod.service", "lib/systemd/system/wgfido-rotate.service",
     "lib/systemd/system/wgfido-rotate-gateway.service", "lib/sysusers.d/wgfido.conf", "lib/sysusers.d/wgfido-net.conf",
     "lib/tmpfiles.d/wgfido.conf", "lib/tmpfiles.d/wgfido-net.conf", "lib/udev/rules.d/72-wgfido.rules",
+    "lib/NetworkManager/dispatcher.d/90-wgfido", "share/polkit-1/rules.d/50-wgfido-networkmanager.rules",
     "share/dbus-1/system.d/org.wgfido1.conf", "share/dbus-1/system-services/org.wgfido1.service",
     "share/dbus-1/interfaces/org.wgfido1.Manager.xml", "share/polkit-1/actions/org.wgfido1.policy",
     "share/man/man1/wgfido.1", "share/man/man5/wgfido.conf.5", "share/man/man7/wgfido.7", "share/man/man8/wgfidod.8",
@@ -23,6 +24,7 @@ EXPECTED = (
 )
 DIRECTORIES = ("systemdsystemunitdir=/%s/lib/systemd/system", "sysusersdir=/%s/lib/sysusers.d",
                "tmpfilesdir=/%s/lib/tmpfiles.d", "udevrulesdir=/%s/lib/udev/rules.d",
+               "nmdispatcherdir=/%s/lib/NetworkManager/dispatcher.d",
                "bashcompletiondir=/%s/share/bash-completion/completions", "zshcompletiondir=/%s/share/zsh/site-functions",
                "fishcompletiondir=/%s/share/fish/vendor_completions.d")
 PREFIX = "usr"
@@ -56,7 +58,7 @@ class Install(unittest.TestCase):
         self.assertEqual({path for path in found if not path.startswith(PREFIX + "/")}, set())
         for path in found:
             mode = os.stat(os.path.join(self.root, path)).st_mode & 0o7777
-            program = path.split("/")[1] in ("bin", "sbin", "libexec")
+            program = path.split("/")[1] in ("bin", "sbin", "libexec") or "dispatcher.d" in path
             self.assertEqual(mode, 0o755 if program else 0o644, path)
         self.make("uninstall")
         self.assertEqual(self.files(), set())
