@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.wgfido1.Manager */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/names.h"
@@ -63,6 +64,8 @@ static int method_lease(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	int r;
 
 	r = bus_check_agent(b, m, error);
+	if (r >= 0)
+		(void)snprintf(b->agent, sizeof(b->agent), "%s", sd_bus_message_get_sender(m));
 	return r < 0 ? r : sd_bus_reply_method_return(m, "t", broker_now(b->broker).boot_us);
 }
 

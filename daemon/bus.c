@@ -233,7 +233,7 @@ int bus_serve(struct bus *b, struct broker *broker)
 	if (r >= 0)
 		r = bus_peer_add(b);
 	if (r >= 0)
-		r = logind_new(&b->logind, b->bus, broker);
+		r = logind_new(&b->logind, b);
 	return r;
 }
 

@@ -20,6 +20,7 @@ struct bus {
 	sd_bus *bus;
 	struct broker *broker;
 	uid_t agent_uid;
+	char agent[256]; /* unique name of the last that asked for a lease; "": none did */
 	struct polkit *polkit;
 	struct logind *logind;
 	TAILQ_HEAD(, bus_call) calls;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -17,14 +18,19 @@
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
 #define LOGIND_SESSION "org.freedesktop.login1.Session"
 #define LOGIND_SESSION_PREFIX "/org/freedesktop/login1/session"
+/* logind itself goes to sleep after InhibitDelayMaxSec=, 5 s by default. */
+#define AGENT_TIMEOUT_US UINT64_C(3000000)
 
 struct logind {
+	struct bus *served;
 	sd_bus *bus;
 	struct broker *broker;
+	sd_login_monitor *monitor;
+	sd_event_source *monitor_source;
 	int inhibitor; /* -1: none held */
 	bool told_absent;
 	char owner[256]; /* the name's unique one; "": nobody */
-	sd_bus_slot *taking, *asking, *resolving, *slots[4];
+	sd_bus_slot *taking, *asking, *closing, *resolving, *slots[5];
 };
 
 static void release(struct logind *l)
@@ -70,6 +76,38 @@ static void inhibit(struct logind *l)
 		log_warning("logind: cannot hold suspend back: %s", strerror(-r));
 }
 
+static int on_agent_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+
+	(void)error;
+	l->closing = sd_bus_slot_unref(l->closing);
+	if (sd_bus_message_is_method_error(m, NULL))
+		log_warning("the agent did not answer before suspend: %s", sd_bus_message_get_error(m)->message);
+	release(l);
+	return 0;
+}
+
+/*
+ * The keys are wiped here; the tunnels are closed when the agent has handled what it was told. It handles one message after the
+ * other: when it answers the next one, it has closed.
+ */
+static void release_when_closed(struct logind *l)
+{
+	sd_bus_message *m = NULL;
+	int r = -ENOTCONN;
+
+	if (l->closing)
+		return;
+	if (l->served->agent[0])
+		r = sd_bus_message_new_method_call(l->bus, &m, l->served->agent, "/", "org.freedesktop.DBus.Peer", "Ping");
+	if (r >= 0)
+		r = sd_bus_call_async(l->bus, &l->closing, m, on_agent_answer, l, AGENT_TIMEOUT_US);
+	sd_bus_message_unref(m);
+	if (r < 0)
+		release(l);
+}
+
 /*
  * systemd 252 does not say what kind of sleep it is, and hibernation writes memory to disk. Where the machine can hibernate, it
  * is taken for that. An unreadable answer is no reason to keep keys.
@@ -85,7 +123,7 @@ static int on_can_hibernate(sd_bus_message *m, void *userdata, sd_bus_error *err
 		(void)sd_bus_message_read(m, "s", &answer);
 	if (strcmp(answer, "na") != 0 && strcmp(answer, "no") != 0)
 		(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, true);
-	release(l);
+	release_when_closed(l);
 	return 0;
 }
 
@@ -105,15 +143,19 @@ static int on_sleep(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)error;
 	if (!from_logind(l, m) || sd_bus_message_read(m, "b", &begins) < 0)
 		return 0;
+	/* At the end as well: a touch may have come between what we gave back and the sleep. */
+	(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, !begins && l->asking);
 	if (!begins) {
+		l->asking = sd_bus_slot_unref(l->asking);
+		l->closing = sd_bus_slot_unref(l->closing);
+		release(l);
 		inhibit(l);
 		return 0;
 	}
-	(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, false);
 	if (sd_bus_call_method_async(l->bus, &l->asking, LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "CanHibernate",
 		    on_can_hibernate, l, NULL) < 0) {
 		(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, true);
-		release(l);
+		release_when_closed(l);
 	}
 	return 0;
 }
@@ -141,6 +183,69 @@ static int on_lock(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
+/* A desktop that locks by itself does not send Lock: it says that it has. */
+static int on_session_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct logind *l = userdata;
+	const char *interface, *name;
+	char *session = NULL;
+	int locked = 0, r;
+
+	(void)error;
+	if (!from_logind(l, m) || sd_bus_message_read(m, "s", &interface) < 0 || strcmp(interface, LOGIND_SESSION) != 0 ||
+		sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
+		return 0;
+	while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		r = sd_bus_message_read(m, "s", &name);
+		if (r >= 0)
+			r = strcmp(name, "LockedHint") == 0 ? sd_bus_message_read(m, "v", "b", &locked) :
+							       sd_bus_message_skip(m, "v");
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+		if (r < 0)
+			break;
+	}
+	if (locked && sd_bus_path_decode(sd_bus_message_get_path(m), LOGIND_SESSION_PREFIX, &session) > 0)
+		(void)broker_end_on(l->broker, CONFIG_END_LOCK, session, false);
+	free(session);
+	return 0;
+}
+
+/* Somebody who has logged out but left a program running: SessionRemoved comes only when that has ended. */
+static int on_sessions(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct logind *l = userdata;
+	char **sessions = NULL, *state;
+	int i, n;
+
+	(void)s, (void)fd, (void)revents;
+	(void)sd_login_monitor_flush(l->monitor);
+	n = sd_get_sessions(&sessions);
+	for (i = 0; i < n; i++) {
+		state = NULL;
+		if (sd_session_get_state(sessions[i], &state) >= 0 && strcmp(state, "closing") == 0)
+			(void)broker_end_on(l->broker, CONFIG_END_LOGOUT, sessions[i], false);
+		free(state);
+		free(sessions[i]);
+	}
+	free(sessions);
+	return 0;
+}
+
+static void watch_sessions(struct logind *l)
+{
+	int r;
+
+	if (l->monitor)
+		return;
+	r = sd_login_monitor_new("session", &l->monitor);
+	if (r >= 0)
+		r = sd_event_add_io(l->served->event, &l->monitor_source, sd_login_monitor_get_fd(l->monitor),
+			(uint32_t)sd_login_monitor_get_events(l->monitor), on_sessions, l);
+	if (r < 0)
+		l->monitor = sd_login_monitor_unref(l->monitor);
+}
+
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct logind *l = userdata;
@@ -151,9 +256,15 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 		strcmp(name, LOGIND_NAME) != 0)
 		return 0;
 	(void)snprintf(l->owner, sizeof(l->owner), "%s", after);
+	/* What was asked of the one before tells nothing about what the new one gives. */
+	l->asking = sd_bus_slot_unref(l->asking);
+	l->closing = sd_bus_slot_unref(l->closing);
+	l->taking = sd_bus_slot_unref(l->taking);
 	release(l);
-	if (after[0])
+	if (after[0]) {
+		watch_sessions(l);
 		inhibit(l);
+	}
 	return 0;
 }
 
@@ -170,15 +281,17 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-int logind_new(struct logind **ret, sd_bus *bus, struct broker *broker)
+int logind_new(struct logind **ret, struct bus *served)
 {
 	struct logind *l = calloc(1, sizeof(*l));
+	sd_bus *bus = served->bus;
 	int r;
 
 	if (!l)
 		return -ENOMEM;
+	l->served = served;
 	l->bus = sd_bus_ref(bus);
-	l->broker = broker;
+	l->broker = served->broker;
 	l->inhibitor = -1;
 	r = sd_bus_match_signal_async(bus, &l->slots[0], LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "PrepareForSleep",
 		on_sleep, NULL, l);
@@ -187,6 +300,11 @@ int logind_new(struct logind **ret, sd_bus *bus, struct broker *broker)
 			on_session_removed, NULL, l);
 	if (r >= 0)
 		r = sd_bus_match_signal_async(bus, &l->slots[2], LOGIND_NAME, NULL, LOGIND_SESSION, "Lock", on_lock, NULL, l);
+	if (r >= 0)
+		r = sd_bus_add_match_async(bus, &l->slots[4],
+			"type='signal',sender='" LOGIND_NAME "',interface='org.freedesktop.DBus.Properties',"
+			"member='PropertiesChanged',path_namespace='" LOGIND_SESSION_PREFIX "',arg0='" LOGIND_SESSION "'",
+			on_session_changed, NULL, l);
 	if (r >= 0)
 		r = sd_bus_add_match_async(bus, &l->slots[3],
 			"type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
@@ -200,6 +318,7 @@ int logind_new(struct logind **ret, sd_bus *bus, struct broker *broker)
 		logind_free(l);
 		return r;
 	}
+	watch_sessions(l);
 	inhibit(l);
 	*ret = l;
 	return 0;
@@ -214,9 +333,12 @@ struct logind *logind_free(struct logind *l)
 	release(l);
 	sd_bus_slot_unref(l->taking);
 	sd_bus_slot_unref(l->asking);
+	sd_bus_slot_unref(l->closing);
 	sd_bus_slot_unref(l->resolving);
 	for (i = 0; i < sizeof(l->slots) / sizeof(l->slots[0]); i++)
 		sd_bus_slot_unref(l->slots[i]);
+	sd_event_source_unref(l->monitor_source);
+	sd_login_monitor_unref(l->monitor);
 	sd_bus_unref(l->bus);
 	free(l);
 	return NULL;

@@ -78,6 +78,9 @@ class Contract(BrokerCase):
                 if rule.get("own"):
                     self.assertEqual((who, rule.attrib), ("wgfido", {"own": NAME}))
                     continue
+                if who == "wgfido":
+                    self.assertEqual(rule.attrib, {"send_interface": "org.freedesktop.DBus.Peer", "send_member": "Ping"})
+                    continue
                 self.assertEqual(rule.get("send_destination"), NAME)
                 rules.add((rule.get("send_interface"), rule.get("send_member")))
         expected = {"wgfido": set(), "default": set(), "root": set(), "wgfido-net": set()}

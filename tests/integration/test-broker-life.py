@@ -3,6 +3,7 @@
 """The broker's own life: configuration and reload, ends of approvals by time, logind and signals, its name and bus."""
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -26,6 +27,19 @@ for member in ("PropertiesChanged", "InterfacesAdded", "InterfacesRemoved"):
     bus.add_signal_receiver(on_signal, signal_name=member, bus_name="org.wgfido1", path_keyword="path",
                             member_keyword="member")
 print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+
+
+# An agent that says "ready" once it has a lease, and handles what it was sent when it gets a line.
+AGENT = """import sys, dbus, dbus.bus, dbus.mainloop.glib
+from gi.repository import GLib
+dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+bus = dbus.bus.BusConnection(sys.argv[1])
+manager = bus.get_object("org.wgfido1", "/org/wgfido1", introspect=False)
+manager.Lease(dbus_interface="org.wgfido1.Manager")
+print("ready", flush=True)
+sys.stdin.readline()
 GLib.MainLoop().run()
 """
 
@@ -346,6 +360,37 @@ class Logind(Life):
         self.assertEqual(self.end_reason(), "suspend")
         self.tell("wake")
         self.assertEqual(self.hear(), "inhibited sleep delay")
+
+    def test_suspend_waits_for_the_agent(self):
+        self.logind()
+        self.start_broker()
+        self.hear()
+        self.all_approved()
+        agent = self.spawn([sys.executable, "-B", "-c", AGENT, self.address], ready=True, stdin=subprocess.PIPE, text=True)
+        self.addCleanup(agent.stdin.close)
+        self.tell("sleep")
+        self.wait_for(lambda: self.tunnel_state() == "locked", "the end of the approval")
+        self.assertEqual(select.select([self.mock.stdout], [], [], 0.5)[0], [])
+        agent.stdin.write("now\n")
+        agent.stdin.flush()
+        self.assertEqual(self.hear(), "released")
+        self.assertNotIn("did not answer", self.read_log())
+
+    def test_suspend_does_not_wait_for_ever(self):
+        self.logind()
+        self.start_broker()
+        self.hear()
+        agent = self.spawn([sys.executable, "-B", "-c", AGENT, self.address], ready=True, stdin=subprocess.PIPE, text=True)
+        self.addCleanup(agent.stdin.close)
+        self.tell("sleep")
+        self.assertEqual(self.hear(), "released")
+        self.assertIn("did not answer", self.read_log())
+        # Awake before it has answered: suspend is held back again all the same.
+        self.tell("wake")
+        self.assertEqual(self.hear(), "inhibited sleep delay")
+        self.tell("sleep")
+        self.tell("wake")
+        self.assertEqual(sorted([self.hear(), self.hear()]), ["inhibited sleep delay", "released"])
 
     def test_hibernation_ends_all(self):
         self.logind("yes")

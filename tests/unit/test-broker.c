@@ -67,21 +67,27 @@ static void on_reply(void *userdata, struct request *r, const struct request_res
 	f->outcome = result->outcome;
 }
 
-static void write_config(const struct fixture *f, const char *ifname, const char *extra)
+static void write_text(const struct fixture *f, const char *ifname, const char *text)
 {
 	const struct file_attributes attributes = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s.conf", f->etc, ifname);
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, text, strlen(text), &attributes), 0);
+}
+
+static void write_config(const struct fixture *f, const char *ifname, const char *extra)
+{
 	uint8_t key[KEY_SIZE];
-	char own[KEY_BASE64_SIZE], peer[KEY_BASE64_SIZE], text[1024], path[128];
-	int n;
+	char own[KEY_BASE64_SIZE], peer[KEY_BASE64_SIZE], text[1024];
 
 	memset(key, 'C', sizeof(key));
 	key_to_base64(own, key);
 	memset(key, 'A', sizeof(key));
 	key_to_base64(peer, key);
-	n = snprintf(text, sizeof(text), "[Interface]\nMode = psk\nPublicKey = %s\n%s[Peer]\nPublicKey = %s\n", own, extra,
+	(void)snprintf(text, sizeof(text), "[Interface]\nMode = psk\nPublicKey = %s\n%s[Peer]\nPublicKey = %s\n", own, extra,
 		peer);
-	(void)snprintf(path, sizeof(path), "%s/%s.conf", f->etc, ifname);
-	assert_int_equal(file_write_atomic(AT_FDCWD, path, text, (size_t)n, &attributes), 0);
+	write_text(f, ifname, text);
 }
 
 static void remove_config(const struct fixture *f, const char *ifname)
@@ -219,6 +225,22 @@ static void test_end_on_suspend(void **state)
 	assert_false(approved(f, "wg0") || approved(f, "wg2"));
 }
 
+/* An identity has one approval for all its peers, and its configuration need not name any. */
+static void test_end_on_of_an_identity(void **state)
+{
+	struct fixture *f = *state;
+
+	write_text(f, "wg2", "[Interface]\nMode = identity\nEndOn = lock,logout\n");
+	assert_int_equal(broker_reload(f->broker), 0);
+	grant(f, "wg2", "c1");
+	assert_int_equal(broker_end_on(f->broker, CONFIG_END_LOCK, "c2", false), 0);
+	assert_int_equal(broker_end_on(f->broker, CONFIG_END_LOCK, "c1", false), 1);
+	assert_false(approved(f, "wg2"));
+	grant(f, "wg2", "c1");
+	assert_int_equal(broker_end_on(f->broker, CONFIG_END_LOGOUT, "c1", false), 1);
+	assert_false(approved(f, "wg2"));
+}
+
 static struct request *make(struct fixture *f, uid_t uid, enum request_kind kind, const char *ifname)
 {
 	struct requester who = {.uid = uid, .sender = ":1.1", .text = "uid"};
@@ -341,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_end_on_lock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_on_logout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_on_suspend, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_on_of_an_identity, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_reply, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_is_for_the_own_uid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
