@@ -196,7 +196,7 @@ static int append_options(sd_bus_message *m, const struct call_options *o)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int message_build(struct proxy *p, const struct call *c, sd_bus_message **ret)
+int call_message(struct proxy *p, const struct call *c, sd_bus_message **ret)
 {
 	sd_bus_message *m = NULL;
 	int r;
@@ -329,7 +329,7 @@ static int call_once(struct pending *w)
 	if (r >= 0)
 		r = proxy_watch(w->proxy, on_change, w);
 	if (r >= 0)
-		r = message_build(w->proxy, w->call, &m);
+		r = call_message(w->proxy, w->call, &m);
 	if (r >= 0)
 		r = sd_bus_call_async(w->proxy->bus, &slot, m, on_reply, w,
 			w->call->options->wait ? UINT64_MAX : CALL_TIMEOUT);

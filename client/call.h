@@ -79,5 +79,7 @@ struct call {
 	struct call_options *options;
 };
 
+/* The method call alone; 0 or negative errno. */
+int call_message(struct proxy *p, const struct call *c, sd_bus_message **ret);
 /* 0 and the reply (to be unref'd by the caller), or says the error and returns the exit status. */
 int call_run(struct proxy *p, const struct call *c, sd_bus_message **ret_reply);

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += client/libclient.a
 client_libclient_a_SOURCES = \
 	client/agent-status.c client/agent-status.h \
+	client/assuan.c client/assuan.h \
 	client/call.c client/call.h \
 	client/cmd-approve.c \
 	client/cmd-doctor.c \
@@ -21,7 +22,13 @@ client_libclient_a_SOURCES = \
 	client/doctor.h \
 	client/doctor-checks.c \
 	client/keyslot.c client/keyslot.h \
+	client/notify.c client/notify.h \
 	client/objects.c client/objects.h \
+	client/pinentry.c client/pinentry.h \
+	client/prompt.c client/prompt.h \
+	client/prompt-card.c \
+	client/prompt-facts.c client/prompt-facts.h \
+	client/prompt-run.c client/prompt-run.h \
 	client/proxy.c client/proxy.h \
 	client/recovery.c client/recovery.h \
 	client/say.c client/say.h \
@@ -46,8 +53,15 @@ client_wgfido_SOURCES = client/main.c
 client_wgfido_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_LDADD = $(CLIENT_LIBS)
 
+bin_PROGRAMS += client/wgfido-prompt
+client_wgfido_prompt_SOURCES = client/prompt-main.c
+client_wgfido_prompt_CFLAGS = $(client_libclient_a_CFLAGS)
+client_wgfido_prompt_LDADD = $(CLIENT_LIBS)
+
 CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py \
 	tests/integration/test-client-broker.py
+CLIENT_TESTS += tests/integration/test-prompt.py
+EXTRA_DIST += tests/integration/prompt_case.py tests/integration/mock_notifications.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py tests/integration/kill_at.c

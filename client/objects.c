@@ -41,6 +41,7 @@ static const struct object_field tunnel_fields[] = {
 	FIELD(proxy_tunnel, "PromptDeadline", FIELD_U64, prompt_deadline),
 	FIELD(proxy_tunnel, "PromptStep", FIELD_U32, prompt_step),
 	FIELD(proxy_tunnel, "PromptSteps", FIELD_U32, prompt_steps),
+	FIELD(proxy_tunnel, "PromptFor", FIELD_U64, prompt_for),
 	FIELD(proxy_tunnel, "PromptRequester", FIELD_STRING, prompt_requester),
 	FIELD(proxy_tunnel, "KeySlots", FIELD_KEYSLOTS, keyslots),
 	{NULL},

@@ -126,11 +126,16 @@ static void objects_sort(struct proxy *p)
 
 static int refresh(struct proxy *p, sd_bus_error *error)
 {
-	sd_bus_message *reply = NULL;
+	sd_bus_message *m = NULL, *reply = NULL;
 	int r;
 
-	r = sd_bus_call_method(p->bus, WGFIDO_BUS_NAME, WGFIDO_PATH, "org.freedesktop.DBus.ObjectManager",
-		"GetManagedObjects", error, &reply, "");
+	r = sd_bus_message_new_method_call(p->bus, &m, WGFIDO_BUS_NAME, WGFIDO_PATH, "org.freedesktop.DBus.ObjectManager",
+		"GetManagedObjects");
+	if (r >= 0)
+		r = sd_bus_message_set_auto_start(m, !p->passive);
+	if (r >= 0)
+		r = sd_bus_call(p->bus, m, 0, error, &reply);
+	sd_bus_message_unref(m);
 	objects_clear(p);
 	p->running = false;
 	snprintf(p->owner, sizeof(p->owner), "%s", r >= 0 ? sd_bus_message_get_sender(reply) : "");
@@ -167,13 +172,14 @@ int proxy_refresh(struct proxy *p)
 	return r;
 }
 
-static int open_bus(struct proxy **ret)
+static int open_bus(struct proxy **ret, bool passive)
 {
 	struct proxy *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
+	p->passive = passive;
 	r = sd_bus_open_system(&p->bus);
 	if (r < 0)
 		p->bus = NULL;
@@ -187,7 +193,7 @@ int proxy_open(struct proxy **ret)
 	struct proxy *p = NULL;
 	int r;
 
-	r = open_bus(&p);
+	r = open_bus(&p, false);
 	if (r < 0) {
 		proxy_free(p);
 		return say_outcome(OUTCOME_FAILED,
@@ -207,12 +213,26 @@ int proxy_open(struct proxy **ret)
 int proxy_open_quiet(struct proxy **ret)
 {
 	struct proxy *p = NULL;
-	int r = open_bus(&p);
+	int r = open_bus(&p, false);
 
 	if (!p)
 		return -ENOMEM;
 	if (r >= 0)
 		proxy_refresh(p);
+	*ret = p;
+	return 0;
+}
+
+int proxy_open_passive(struct proxy **ret)
+{
+	struct proxy *p = NULL;
+	int r = open_bus(&p, true);
+
+	if (r < 0) {
+		proxy_free(p);
+		return r;
+	}
+	proxy_refresh(p);
 	*ret = p;
 	return 0;
 }
@@ -361,29 +381,38 @@ enum outcome proxy_outcome(const sd_bus_error *error, int r)
 	return outcome_from_error_name(error->name);
 }
 
-int proxy_say_error(const sd_bus_error *error, int r)
+/* The sentence for the user. */
+enum outcome proxy_error_text(char *buf, size_t size, const sd_bus_error *error, int r)
 {
 	enum outcome o = proxy_outcome(error, r);
-	char text[1024];
 
-	if (proxy_error_no_broker(error, r))
-		return say_outcome(OUTCOME_FAILED, "The wgfido broker is not running: start wgfidod, as wgfidod(8) shows");
-	if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || r == -ETIMEDOUT)
-		return say_outcome(OUTCOME_FAILED,
-			"The wgfido broker went away or did not answer: see its log (wgfidod(8))");
+	if (proxy_error_no_broker(error, r)) {
+		snprintf(buf, size, "The wgfido broker is not running: start wgfidod, as wgfidod(8) shows");
+		return OUTCOME_FAILED;
+	}
+	if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || r == -ETIMEDOUT) {
+		snprintf(buf, size, "The wgfido broker went away or did not answer: see its log (wgfidod(8))");
+		return OUTCOME_FAILED;
+	}
 	/* The broker's message is the outcome's sentence with a detail behind it. */
 	if (sd_bus_error_is_set(error) && error->message && *error->message &&
-		!strncmp(error->name, WGFIDO_ERROR_PREFIX, strlen(WGFIDO_ERROR_PREFIX))) {
-		snprintf(text, sizeof(text), "%s", error->message);
-		text_make_printable(text);
-		return say_outcome(o, "%s", text);
-	}
-	if (o != OUTCOME_FAILED)
-		return say_outcome(o, NULL);
-	snprintf(text, sizeof(text), "%s",
-		sd_bus_error_is_set(error) && error->message ? error->message : strerror(r < 0 ? -r : EIO));
-	text_make_printable(text);
-	return say_outcome(o, "The wgfido broker could not do that (%s): see its log (wgfidod(8))", text);
+		!strncmp(error->name, WGFIDO_ERROR_PREFIX, strlen(WGFIDO_ERROR_PREFIX)))
+		snprintf(buf, size, "%s", error->message);
+	else if (o != OUTCOME_FAILED)
+		snprintf(buf, size, "%s", outcome_sentence(o));
+	else
+		snprintf(buf, size, "The wgfido broker could not do that (%s): see its log (wgfidod(8))",
+			sd_bus_error_is_set(error) && error->message ? error->message : strerror(r < 0 ? -r : EIO));
+	text_make_printable(buf);
+	return o;
+}
+
+int proxy_say_error(const sd_bus_error *error, int r)
+{
+	char text[1024];
+	enum outcome o = proxy_error_text(text, sizeof(text), error, r);
+
+	return say_outcome(o, "%s", text);
 }
 
 int proxy_call_simple(struct proxy *p, const char *path, const char *interface, const char *method, uint32_t *ret_count)

@@ -55,6 +55,7 @@ struct proxy_tunnel {
 	uint64_t prompt_deadline;
 	uint32_t prompt_step;
 	uint32_t prompt_steps;
+	uint64_t prompt_for; /* seconds; 0: no approval */
 	char *prompt_requester;
 	struct proxy_keyslots keyslots;
 };
@@ -79,6 +80,7 @@ struct proxy {
 	struct proxy_peer *peers;
 	struct proxy_token *tokens;
 
+	bool passive; /* a broker that does not run is not started for us */
 	bool watching;
 	void (*changed)(struct proxy *p, void *userdata); /* after something was updated */
 	void *userdata;
@@ -90,6 +92,8 @@ struct proxy {
  */
 int proxy_open(struct proxy **ret);
 int proxy_open_quiet(struct proxy **ret);
+/* The same without starting a broker, neither now nor later; without a system bus its negative errno. */
+int proxy_open_passive(struct proxy **ret);
 struct proxy *proxy_free(struct proxy *p);
 
 /* Reads everything again: 0, negative errno, or an outcome. */
@@ -104,7 +108,9 @@ struct proxy_tunnel *proxy_find_tunnel_path(struct proxy *p, const char *path);
 struct proxy_peer *proxy_next_peer(struct proxy *p, const struct proxy_tunnel *tunnel, struct proxy_peer *previous);
 size_t proxy_count_peers(struct proxy *p, const struct proxy_tunnel *tunnel);
 
-/* An error of the bus or the broker: says it on stderr in one sentence, returns the exit status. */
+/* An error of the bus or the broker as a sentence for the user, and its outcome. */
+enum outcome proxy_error_text(char *buf, size_t size, const sd_bus_error *error, int r);
+/* Says that on stderr, returns the exit status. */
 int proxy_say_error(const sd_bus_error *error, int r);
 enum outcome proxy_outcome(const sd_bus_error *error, int r);
 /* No one owns the broker's name, or it went away in mid-call. */

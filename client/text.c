@@ -7,6 +7,14 @@
 
 #include "common/encoding.h"
 
+/* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: they turn the order of what follows, or break the line. */
+static bool is_unruly(const unsigned char *c)
+{
+	return c[0] == 0xe2 &&
+		((c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae))) ||
+			(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
 void text_make_printable(char *s)
 {
 	for (unsigned char *c = (unsigned char *)s; *c; c++) {
@@ -14,6 +22,36 @@ void text_make_printable(char *s)
 			*c = '?';
 		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
 			*c = c[1] = '?';
+		else if (is_unruly(c))
+			c[0] = c[1] = c[2] = '?';
+	}
+}
+
+void text_shorten(char *s, size_t max)
+{
+	size_t at = 0, characters = 0, cut = 0;
+
+	while (s[at]) {
+		size_t len = 1, have = 1;
+		unsigned char c = (unsigned char)s[at];
+
+		if (c >= 0xc0)
+			len = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+		while (have < len && ((unsigned char)s[at + have] & 0xc0) == 0x80)
+			have++;
+		/* A character that was cut in two. */
+		if (have < len) {
+			s[at] = '\0';
+			break;
+		}
+		/* Room for the ellipsis, which is three bytes long: so are three characters at least. */
+		if (characters + 3 <= max)
+			cut = at;
+		if (++characters > max) {
+			memcpy(s + cut, "...", 4);
+			break;
+		}
+		at += len;
 	}
 }
 

@@ -9,8 +9,10 @@
 #include "client/proxy.h"
 #include "common/clock.h"
 
-/* Control characters, also UTF-8's C1, become '?': what a token or another program says cannot steer a terminal. */
+/* Control characters, also UTF-8's C1 and those that turn the direction of writing, become '?': what a token or another program says cannot steer a terminal. */
 void text_make_printable(char *s);
+/* To max characters (at least 3) of UTF-8, the last three of them "..." when there were more; half a character at the end goes. */
+void text_shorten(char *s, size_t max);
 
 /* "office (wg0)", or "wg0" where there is no name. */
 const char *text_tunnel(char *buf, size_t size, const struct proxy_tunnel *t);

@@ -12,6 +12,9 @@
 #define WGFIDO_PEER_INTERFACE "org.wgfido1.Peer"
 #define WGFIDO_ERROR_PREFIX "org.wgfido1.Error."
 
+/* On the session bus: one wgfido-prompt per session. Its .desktop file is called the same. */
+#define WGFIDO_PROMPT_BUS_NAME "org.wgfido1.Prompt"
+
 #define WGFIDO_ACTION_APPROVE "org.wgfido1.approve"
 #define WGFIDO_ACTION_REVOKE "org.wgfido1.revoke"
 #define WGFIDO_ACTION_ENROLL "org.wgfido1.enroll"

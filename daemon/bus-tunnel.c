@@ -89,6 +89,7 @@ GETTER(prompt_token, get_text(reply, op ? op->token_name : ""))
 GETTER(prompt_deadline, get_number(reply, op ? op->deadline_boot_us : 0))
 GETTER(prompt_step, get_unsigned(reply, op ? op->step : 0))
 GETTER(prompt_steps, get_unsigned(reply, op ? op->steps : 0))
+GETTER(prompt_for, get_number(reply, op ? operation_lifetime(op) : 0))
 GETTER(prompt_requester, get_text(reply, op ? op->requester.text : ""))
 GETTER(keyslots, append_slots(reply, t->keyfile))
 
@@ -104,6 +105,7 @@ static const struct {
 	{"PromptDeadline", TUNNEL_CHANGE_PROMPT},
 	{"PromptStep", TUNNEL_CHANGE_PROMPT},
 	{"PromptSteps", TUNNEL_CHANGE_PROMPT},
+	{"PromptFor", TUNNEL_CHANGE_PROMPT},
 	{"PromptRequester", TUNNEL_CHANGE_PROMPT},
 	{"Held", TUNNEL_CHANGE_KEY},
 	{"PublicKey", TUNNEL_CHANGE_KEY},
@@ -269,6 +271,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("PromptDeadline", "t", get_prompt_deadline, 0, CHANGES),
 	SD_BUS_PROPERTY("PromptStep", "u", get_prompt_step, 0, CHANGES),
 	SD_BUS_PROPERTY("PromptSteps", "u", get_prompt_steps, 0, CHANGES),
+	SD_BUS_PROPERTY("PromptFor", "t", get_prompt_for, 0, CHANGES),
 	SD_BUS_PROPERTY("PromptRequester", "s", get_prompt_requester, 0, CHANGES),
 	SD_BUS_PROPERTY("KeySlots", "a(ussst)", get_keyslots, 0, CHANGES),
 	SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", until), method_approve, ANYBODY),

@@ -76,9 +76,7 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 	memcpy(request.session, op->requester.session, sizeof(request.session));
 	(void)snprintf(request.token_id, sizeof(request.token_id), "%s", opened->token->node.id);
 	request.uv = opened->uv;
-	request.lifetime_seconds = t->config->lifetime_seconds;
-	if (op->options.for_seconds && op->options.for_seconds < request.lifetime_seconds)
-		request.lifetime_seconds = (uint32_t)op->options.for_seconds;
+	request.lifetime_seconds = operation_lifetime(op);
 	request.slot_seconds = t->config->slot_seconds;
 	r = approvals_grant(op->broker->approvals, &approval, &request, t->config, *opened->t, t->keyfile->public_key,
 		preshared, &now);

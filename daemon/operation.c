@@ -212,6 +212,17 @@ const char *operation_prompt(const struct operation *op)
 	return "";
 }
 
+uint32_t operation_lifetime(const struct operation *op)
+{
+	const struct tunnel *t = operation_tunnel(op);
+
+	if (op->kind != REQUEST_APPROVE || !t || !t->config)
+		return 0;
+	if (op->options.for_seconds && op->options.for_seconds < t->config->lifetime_seconds)
+		return (uint32_t)op->options.for_seconds;
+	return t->config->lifetime_seconds;
+}
+
 void operation_end(struct operation *op, const struct request_result *result)
 {
 	struct broker *b = op->broker;

@@ -76,6 +76,8 @@ void operation_set_step(struct operation *op, unsigned int step);
 struct tunnel *operation_tunnel(const struct operation *op);
 /* "", "token", "token-with-key", "touch", "touch-new", "busy" */
 const char *operation_prompt(const struct operation *op);
+/* Seconds that the approval of the tunnel at hand will last; 0: it is none, or the tunnel is gone. */
+uint32_t operation_lifetime(const struct operation *op);
 
 extern const struct operation_ops operation_approve, operation_enroll, operation_add_keyslot,
 	operation_remove_keyslot, operation_export;

@@ -10,7 +10,7 @@ import unittest
 BUILD = os.environ.get("top_builddir", ".")
 # Below the prefix, with the directories as configure makes them.
 EXPECTED = (
-    "bin/wgfido", "bin/wgfido-softtoken", "sbin/wgfido-rotate", "libexec/wgfido/wgfidod", "libexec/wgfido/wgfido-token",
+    "bin/wgfido", "bin/wgfido-softtoken", "bin/wgfido-prompt", "sbin/wgfido-rotate", "libexec/wgfido/wgfidod", "libexec/wgfido/wgfido-token",
     "lib/systemd/system/wgfidod.service", "lib/systemd/system/wgfido-rotate.service",
     "lib/systemd/system/wgfido-rotate-gateway.service", "lib/sysusers.d/wgfido.conf", "lib/sysusers.d/wgfido-net.conf",
     "lib/tmpfiles.d/wgfido.conf", "lib/tmpfiles.d/wgfido-net.conf", "lib/udev/rules.d/72-wgfido.rules",
@@ -19,10 +19,13 @@ EXPECTED = (
     "share/dbus-1/interfaces/org.wgfido1.Manager.xml", "share/polkit-1/actions/org.wgfido1.policy",
     "share/man/man1/wgfido.1", "share/man/man5/wgfido.conf.5", "share/man/man7/wgfido.7", "share/man/man8/wgfidod.8",
     "share/man/man8/wgfido-rotate.8", "share/man/man8/wgfido-token.8", "share/man/man1/wgfido-softtoken.1",
+    "lib/systemd/user/wgfido-prompt.service", "share/man/man1/wgfido-prompt.1",
+    "share/applications/org.wgfido1.Prompt.desktop", "share/metainfo/org.wgfido1.Prompt.metainfo.xml",
+    "share/icons/hicolor/scalable/apps/wgfido.svg", "share/icons/hicolor/symbolic/apps/wgfido-symbolic.svg",
     "share/bash-completion/completions/wgfido.bash", "share/zsh/site-functions/_wgfido",
     "share/fish/vendor_completions.d/wgfido.fish",
 )
-DIRECTORIES = ("systemdsystemunitdir=/%s/lib/systemd/system", "sysusersdir=/%s/lib/sysusers.d",
+DIRECTORIES = ("systemdsystemunitdir=/%s/lib/systemd/system", "systemduserunitdir=/%s/lib/systemd/user", "sysusersdir=/%s/lib/sysusers.d",
                "tmpfilesdir=/%s/lib/tmpfiles.d", "udevrulesdir=/%s/lib/udev/rules.d",
                "nmdispatcherdir=/%s/lib/NetworkManager/dispatcher.d",
                "bashcompletiondir=/%s/share/bash-completion/completions", "zshcompletiondir=/%s/share/zsh/site-functions",

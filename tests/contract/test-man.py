@@ -13,6 +13,7 @@ SOURCE = os.environ.get("top_srcdir", ".")
 BUILD = os.environ.get("top_builddir", ".")
 PAGES = {
     "wgfido.1": "client/wgfido",
+    "wgfido-prompt.1": "client/wgfido-prompt",
     "wgfido-softtoken.1": "token/soft/wgfido-softtoken",
     "wgfido-rotate.8": "agent/wgfido-rotate",
     "wgfido-token.8": "token/wgfido-token",
@@ -20,7 +21,7 @@ PAGES = {
 }
 OTHER_PAGES = {"wgfido.7", "wgfido.conf.5"}
 # Of other projects; mandoc's own list of manuals is of the machine that builds.
-XREFS = {"wg(8)", "wg-quick(8)", "udev(7)", "polkit(8)", "ssh(1)", "seccomp(2)", "systemd-logind.service(8)",
+XREFS = {"wg(8)", "wg-quick(8)", "udev(7)", "polkit(8)", "pinentry(1)", "ssh(1)", "seccomp(2)", "systemd-logind.service(8)",
          "systemd-networkd.service(8)"}
 LONG = r"--([a-z][a-z-]*)"
 MANDOC = shutil.which("mandoc")
