@@ -524,6 +524,11 @@ struct bus *bus_free(struct bus *b)
 	return NULL;
 }
 
+struct sd_bus *bus_connection(struct bus *b)
+{
+	return b->bus;
+}
+
 bool bus_is_alive(const struct bus *b)
 {
 	return b->alive;

@@ -11,6 +11,7 @@
 #include "common/secret.h"
 
 struct bus;
+struct sd_bus;
 
 struct bus_handlers {
 	/* The broker came (ask it for leases and objects), or is gone: off the bus, or the bus itself is. */
@@ -33,6 +34,9 @@ int bus_new(struct bus **ret, sd_event *event, const struct bus_handlers *handle
 struct bus *bus_free(struct bus *b);
 /* False once the connection is lost: free it and make another. */
 bool bus_is_alive(const struct bus *b);
+
+/* For what concerns others than the broker. */
+struct sd_bus *bus_connection(struct bus *b);
 
 /* All tunnels and peers, told by the handlers. */
 int bus_ask_objects(struct bus *b);

@@ -192,6 +192,34 @@ static void guard_tell_drift(struct guard *g)
 	g->drift = drift;
 }
 
+static bool guard_is_approved(const struct guard *g, const struct instant *now)
+{
+	const struct rotator *r = g->rotator;
+
+	if (r->hold)
+		return false;
+	if (r->identity)
+		return r->approved_until_us > now->boot_us;
+	for (size_t i = 0; i < r->n_peers; i++)
+		if (r->peers[i].approved_until_us > now->boot_us)
+			return true;
+	return false;
+}
+
+/* What closes only until a foreign key is out again is no end: telling NetworkManager would make it one. */
+static void guard_tell_closed(struct guard *g, const struct instant *now)
+{
+	if (g->state == STATUS_OPEN)
+		g->was_open = !g->gateway;
+	if (g->state == STATUS_ABSENT)
+		g->was_open = false;
+	if (g->state != STATUS_CLOSED || !g->was_open || guard_is_approved(g, now))
+		return;
+	g->was_open = false;
+	if (!g->stop && !g->renamed && g->world->closed && g->config && g->config->on_close == CONFIG_ON_CLOSE_DEACTIVATE)
+		g->world->closed(g->world, g->ifname);
+}
+
 void guard_tell(struct guard *g, const struct device *d, const struct instant *now)
 {
 	const enum status_state state = guard_state(g, d), before = g->state;
@@ -217,6 +245,7 @@ void guard_tell(struct guard *g, const struct device *d, const struct instant *n
 		guard_notice(g, state == STATUS_ERROR || g->problem[0] ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, line);
 	}
 	guard_tell_drift(g);
+	guard_tell_closed(g, now);
 	if (!g->world->run_dir || (!changed && now->boot_us < g->status_due_us))
 		return;
 	g->status_due_us = now->boot_us + n * STATUS_US_PER_PEER;

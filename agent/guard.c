@@ -49,7 +49,7 @@ struct guard *guard_free(struct guard *g)
 }
 
 /* The static keys that the config's peers name. *ret_error: "file:line: what". */
-static int preshared_load(struct secret ***ret, char **ret_error, const struct config *c, const char *dir)
+static int preshared_load(struct secret ***ret, char **ret_error, const struct config *c, const char *dir, bool gateway)
 {
 	struct secret **all = calloc(c->n_peers + 1, sizeof(struct secret *));
 
@@ -57,7 +57,9 @@ static int preshared_load(struct secret ***ret, char **ret_error, const struct c
 		return -ENOMEM;
 	for (size_t i = 0; i < c->n_peers; i++) {
 		const struct config_peer *p = &c->peers[i];
-		int r = p->preshared_key_file ? config_load_preshared_key(&all[i], p->preshared_key_file) : 0;
+		/* Where the other end has no token the PSK comes whole from the broker, and the file may be for the broker alone. */
+		const bool wanted = p->preshared_key_file && (gateway || p->has_token_public_key);
+		int r = wanted ? config_load_preshared_key(&all[i], p->preshared_key_file) : 0;
 
 		if (r == 0)
 			continue;
@@ -113,7 +115,7 @@ int guard_load(struct guard *g)
 	if (r == 0)
 		r = guard_check_role(g, &error, config);
 	if (r == 0)
-		r = preshared_load(&preshared, &error, config, g->world->config_dir);
+		r = preshared_load(&preshared, &error, config, g->world->config_dir, g->world->gateway);
 	if (r == 0)
 		r = guard_configure(g, config, (const struct secret *const *)preshared);
 	free(g->config_error);

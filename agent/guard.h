@@ -19,6 +19,8 @@ struct guard_world {
 	/* What the interface of this index is called now; negative errno: there is none. NULL: nothing is ever renamed. */
 	int (*name)(struct guard_world *w, uint32_t ifindex, char ret[static IF_NAMESIZE]);
 	void (*notice)(struct guard_world *w, enum log_level level, const char *text);
+	/* An interface with OnClose = deactivate was open and is closed now, for want of an approval. NULL: nobody is told. */
+	void (*closed)(struct guard_world *w, const char *ifname);
 	void *userdata;
 };
 
@@ -43,6 +45,7 @@ struct guard {
 	uint64_t changed_us, closed_us, next_us, status_due_us, status_hash;
 	uint64_t drift;
 	char reason[192], problem[320];
+	bool was_open; /* and nobody was told yet that it is not any more */
 	bool kicked;
 };
 

@@ -14,7 +14,7 @@ agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 AGENT_LIBS = agent/libagent.a $(DEVICE_LIBS) $(JANSSON_LIBS)
 
 sbin_PROGRAMS += agent/wgfido-rotate
-agent_wgfido_rotate_SOURCES = agent/main.c agent/bus.c agent/bus.h
+agent_wgfido_rotate_SOURCES = agent/main.c agent/bus.c agent/bus.h agent/bus-networkmanager.c agent/bus-networkmanager.h
 agent_wgfido_rotate_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_wgfido_rotate_LDADD = $(AGENT_LIBS) $(SYSTEMD_LIBS)
 
@@ -58,6 +58,11 @@ UNIT_TESTS += tests/unit/test-rotator-trouble
 tests_unit_test_rotator_trouble_SOURCES = tests/unit/test-rotator-trouble.c tests/unit/unit.h
 tests_unit_test_rotator_trouble_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_rotator_trouble_LDADD = $(ROTATOR_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test-on-close
+tests_unit_test_on_close_SOURCES = tests/unit/test-on-close.c tests/unit/unit.h
+tests_unit_test_on_close_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_on_close_LDADD = $(ROTATOR_TEST_LIBS)
 
 UNIT_TESTS += tests/unit/test-gateway
 tests_unit_test_gateway_SOURCES = tests/unit/test-gateway.c tests/unit/unit.h

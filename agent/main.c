@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
+#include "agent/bus-networkmanager.h"
 #include "agent/bus.h"
 #include "common/names.h"
 
@@ -58,6 +59,15 @@ static void world_notice(struct guard_world *w, enum log_level level, const char
 {
 	(void)w;
 	log_msg(level, "%s", text);
+}
+
+static void world_closed(struct guard_world *w, const char *ifname)
+{
+	struct program *p = w->userdata;
+	int r = p->bus ? bus_networkmanager_deactivate(bus_connection(p->bus), ifname) : -ENOTCONN;
+
+	if (r < 0)
+		log_warning("%s: NetworkManager cannot be told that it is closed: %s", ifname, strerror(-r));
 }
 
 static void program_run(struct program *p)
@@ -416,6 +426,7 @@ int main(int argc, char **argv)
 			.choose = world_choose,
 			.name = world_name,
 			.notice = world_notice,
+			.closed = world_closed,
 			.userdata = &p,
 		},
 		.agent.ask_psk = ask_psk,

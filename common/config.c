@@ -48,6 +48,7 @@ static const char *const scope_names[] = {
 	[CONFIG_SCOPE_GLOBAL] = "global",
 };
 static const char *const schedule_names[] = { [CONFIG_SCHEDULE_TIME] = "time", [CONFIG_SCHEDULE_STATIC] = "static" };
+static const char *const on_close_names[] = { [CONFIG_ON_CLOSE_KEEP] = "keep", [CONFIG_ON_CLOSE_DEACTIVATE] = "deactivate" };
 static const struct {
 	const char *name;
 	unsigned int flag;
@@ -205,6 +206,16 @@ static int set_end_on(struct parser *p, const char *key, const char *value)
 	return 0;
 }
 
+static int set_on_close(struct parser *p, const char *key, const char *value)
+{
+	const int i = find_name(on_close_names, N_NAMES(on_close_names), value);
+
+	if (i < 0)
+		return parser_fail(p, p->line, "%s = %s is unknown; allowed: keep, deactivate", key, value);
+	p->config->on_close = (enum config_on_close)i;
+	return 0;
+}
+
 static int set_slot_seconds(struct parser *p, const char *key, const char *value)
 {
 	uint64_t seconds;
@@ -265,6 +276,7 @@ static const struct config_key {
 	{ SECTION_INTERFACE, "ApprovalLifetime", set_lifetime },
 	{ SECTION_INTERFACE, "ApprovalScope", set_scope },
 	{ SECTION_INTERFACE, "EndOn", set_end_on },
+	{ SECTION_INTERFACE, "OnClose", set_on_close },
 	{ SECTION_INTERFACE, "SlotSeconds", set_slot_seconds },
 	{ SECTION_PEER, "PublicKey", set_peer_public_key },
 	{ SECTION_PEER, "Name", set_peer_name },

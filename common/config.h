@@ -16,6 +16,7 @@
 enum config_mode { CONFIG_MODE_PSK, CONFIG_MODE_IDENTITY };
 enum config_scope { CONFIG_SCOPE_PEER, CONFIG_SCOPE_TUNNEL, CONFIG_SCOPE_GLOBAL };
 enum config_schedule { CONFIG_SCHEDULE_TIME, CONFIG_SCHEDULE_STATIC }; /* handshake: a later one */
+enum config_on_close { CONFIG_ON_CLOSE_KEEP, CONFIG_ON_CLOSE_DEACTIVATE };
 enum config_end_on { CONFIG_END_SUSPEND = 1, CONFIG_END_LOCK = 2, CONFIG_END_LOGOUT = 4 };
 
 #define CONFIG_NAME_MAX 48
@@ -40,6 +41,7 @@ struct config {
 	uint32_t lifetime_seconds;	/* ApprovalLifetime: default 8h, 1 s to 24h */
 	enum config_scope scope;	/* ApprovalScope: default tunnel; peer only with Mode = psk */
 	unsigned int end_on;		/* EndOn = suspend,lock,logout | none: default suspend */
+	enum config_on_close on_close;	/* OnClose = keep|deactivate: default keep */
 	uint32_t slot_seconds;		/* SlotSeconds: default 120 */
 	size_t n_peers;
 	struct config_peer *peers;	/* in the file's order */

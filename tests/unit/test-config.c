@@ -79,6 +79,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->lifetime_seconds, 8 * 3600);
 	assert_int_equal(c->scope, CONFIG_SCOPE_TUNNEL);
 	assert_int_equal(c->end_on, CONFIG_END_SUSPEND);
+	assert_int_equal(c->on_close, CONFIG_ON_CLOSE_KEEP);
 	assert_int_equal(c->slot_seconds, 120);
 	assert_int_equal(c->n_peers, 0);
 	config_free(c);
@@ -96,6 +97,7 @@ static void test_everything(void **state)
 				 "ApprovalLifetime = 1h30m\r\n"
 				 "ApprovalScope = peer\r\n"
 				 "EndOn = lock , Logout\r\n"
+				 "OnClose = Deactivate\r\n"
 				 "SlotSeconds = 2\r\n"
 				 "[Peer]\r\n"
 				 "PublicKey = " KEY_C "\r\n"
@@ -112,6 +114,7 @@ static void test_everything(void **state)
 	assert_int_equal(c->lifetime_seconds, 5400);
 	assert_int_equal(c->scope, CONFIG_SCOPE_PEER);
 	assert_int_equal(c->end_on, CONFIG_END_LOCK | CONFIG_END_LOGOUT);
+	assert_int_equal(c->on_close, CONFIG_ON_CLOSE_DEACTIVATE);
 	assert_int_equal(c->slot_seconds, 2);
 	assert_int_equal(c->n_peers, 2);
 	/* in the file's order */
@@ -121,13 +124,13 @@ static void test_everything(void **state)
 	assert_string_equal(c->peers[0].preshared_key_file, "/etc/wgfido/a=b.psk");
 	assert_int_equal(c->peers[0].schedule, CONFIG_SCHEDULE_STATIC);
 	assert_string_equal(c->peers[0].name, "gateway");
-	assert_int_equal(c->peers[0].line, 11);
+	assert_int_equal(c->peers[0].line, 12);
 	assert_key(c->peers[1].public_key, KEY_B);
 	assert_false(c->peers[1].has_token_public_key);
 	assert_null(c->peers[1].preshared_key_file);
 	assert_int_equal(c->peers[1].schedule, CONFIG_SCHEDULE_TIME);
 	assert_null(c->peers[1].name);
-	assert_int_equal(c->peers[1].line, 17);
+	assert_int_equal(c->peers[1].line, 18);
 	assert_int_equal(key_from_base64(key, KEY_B), 0);
 	assert_ptr_equal(config_find_peer(c, key), &c->peers[1]);
 	assert_int_equal(key_from_base64(key, KEY_A), 0);
@@ -169,10 +172,10 @@ static const struct {
 		"Schedule" },
 	{ HEAD "PrivateKey = " KEY_B "\n",
 		"office.conf:4: unknown key \"PrivateKey\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
 	{ HEAD "Schedule = time\n",
 		"office.conf:4: unknown key \"Schedule\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
 	{ "[Interface]\nMode = both\n", "office.conf:2: Mode = both is unknown; allowed: psk, identity" },
 	{ "[Interface]\nMode =\n", "office.conf:2: Mode has no value" },
 	{ "[Interface]\nMode = # psk\n", "office.conf:2: Mode has no value" },
@@ -202,6 +205,7 @@ static const struct {
 	{ HEAD "EndOn = suspend,\n",
 		"office.conf:4: EndOn = suspend, is unknown; allowed: none, or a list of suspend, lock, logout with commas "
 		"between" },
+	{ HEAD "OnClose = down\n", "office.conf:4: OnClose = down is unknown; allowed: keep, deactivate" },
 	{ HEAD "EndOn = none,lock\n",
 		"office.conf:4: EndOn = none,lock is unknown; allowed: none, or a list of suspend, lock, logout with commas "
 		"between" },
@@ -223,13 +227,13 @@ static const struct {
 	/* a stray private key is not told again */
 	{ HEAD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8=\n",
 		"office.conf:4: unknown key in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
 	{ "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8=\n",
 		"office.conf:1: \"...\" stands before the first section; put it under [Interface] or [Peer]" },
 	/* only the first error counts */
 	{ HEAD "Foo = 1\nBar = 2\n[Baz]\n",
 		"office.conf:4: unknown key \"Foo\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
 };
 
 static void test_errors(void **state)
