@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Each part killed, stopped, frozen or started anew, with a tunnel of either mode open: how long until no packet passes, that
+# neither preshared key nor private key is left in WireGuard, and that all of it comes back by itself.
+. "$top_srcdir/tests/vm/full-lib.sh"
+. "$top_srcdir/tests/vm/full-both.sh"
+full_system
+both_enrol
+
+open_both
+closes "broker killed (-9)" 5000 unit_kill KILL wgfidod
+check "it comes back by itself" wait_for 20 both_ready
+open_both
+
+closes "broker stopped" 5000 systemctl stop wgfidod
+systemctl start wgfidod
+wait_for 20 both_ready || fail "the broker does not start again"
+open_both
+
+closes "broker frozen" 10000 unit_kill STOP wgfidod
+unit_kill CONT wgfidod
+check "thawed, it answers" wait_for 20 both_ready
+open_both
+
+closes "agent stopped" 5000 systemctl stop wgfido-rotate
+systemctl start wgfido-rotate
+check "started again, it opens what is still approved" passes
+
+closes "agent killed (-9)" 5000 unit_kill KILL wgfido-rotate --back
+check "it comes back by itself, and opens what is still approved" passes
+
+closes "agent frozen" 30000 unit_kill STOP wgfido-rotate --back
+check "killed by the watchdog, it comes back and opens what is still approved" passes
+
+closes "both frozen" 30000 freeze_both
+check "the watchdog kills both, and they come back" wait_for 30 both_ready
+open_both
+
+closes "message bus restarted" 5000 systemctl restart dbus
+check "broker and agent find the new bus" wait_for 30 both_ready
+open_both
+
+closes "message bus killed (-9)" 5000 unit_kill KILL dbus
+check "broker and agent find the next bus" wait_for 30 both_ready
+open_both
