@@ -14,23 +14,12 @@
 #include "client/recovery.h"
 #include "client/say.h"
 #include "client/target.h"
-#include "client/text.h"
 #include "client/tunnelconf.h"
 #include "client/verb.h"
 #include "client/wgfile.h"
+#include "client/wrap.h"
 #include "common/encoding.h"
 #include "common/names.h"
-#include "common/schedule.h"
-
-static bool is_key_of(const struct secret *key, const char *public_key)
-{
-	char base64[KEY_BASE64_SIZE];
-	uint8_t public[KEY_SIZE];
-
-	schedule_public(public, key);
-	key_to_base64(base64, public);
-	return !strcmp(base64, public_key);
-}
 
 /* Before the touch: can the file take the key back? */
 static int file_check(struct wgfile *f, const struct proxy_tunnel *t)
@@ -47,41 +36,10 @@ static int file_check(struct wgfile *f, const struct proxy_tunnel *t)
 		return r;
 	/* An earlier run came this far. */
 	if (f->conf.n_keys == 1 && !f->conf.key_misplaced && wgconf_key(&key, &f->conf, f->text) >= 0 &&
-		is_key_of(key, t->public_key))
+		wrap_is_key_of(key, t->public_key))
 		return 0;
 	return say_outcome(OUTCOME_EXISTS, "%s:%u: there is another PrivateKey already: remove that line first", f->path,
 		f->conf.key_line);
-}
-
-static int export(struct proxy *p, const struct proxy_tunnel *t, struct call_options *o, struct secret **ret)
-{
-	char purpose[192], tunnel[128];
-	sd_bus_message *reply = NULL;
-	int fd, r;
-
-	snprintf(purpose, sizeof(purpose), "to take the key of %s out of wgfido", text_tunnel(tunnel, sizeof(tunnel), t));
-	o->forget = true;
-	r = call_run(p,
-		&(struct call){
-			.path = t->path,
-			.interface = WGFIDO_TUNNEL_INTERFACE,
-			.method = "ExportKey",
-			.tunnel_path = t->path,
-			.purpose = purpose,
-			.options = o,
-		},
-		&reply);
-	if (r)
-		return r;
-	r = sd_bus_message_read(reply, "h", &fd);
-	if (r >= 0)
-		r = secret_from_pipe(ret, fd, SECRET_KEY_SIZE);
-	sd_bus_message_unref(reply);
-	if (r < 0)
-		return say_errno(r, "The key cannot be taken from the broker");
-	if (secret_len(*ret) != SECRET_KEY_SIZE)
-		return say_outcome(OUTCOME_FAILED, "The broker gave no key: see its log (wgfidod(8))");
-	return 0;
 }
 
 static int put_back(const struct wgfile *f, const struct secret *key, const char *ifname)
@@ -126,8 +84,8 @@ static int unprotect(struct proxy *p, const char *name, struct call_options *o, 
 	snprintf(ifname, sizeof(ifname), "%s", t->interface);
 	snprintf(public_key, sizeof(public_key), "%s", t->public_key);
 	path = strdup(t->path);
-	r = path ? export(p, t, o, &key) : say_errno(-ENOMEM, "There is no memory");
-	if (!r && !is_key_of(key, public_key))
+	r = path ? wrap_export(&key, p, t, o) : say_errno(-ENOMEM, "There is no memory");
+	if (!r && !wrap_is_key_of(key, public_key))
 		r = say_outcome(OUTCOME_FAILED, "The broker gave another key than %s's: nothing was changed", ifname);
 	if (!r)
 		r = put_back(f, key, ifname);

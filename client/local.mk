@@ -43,7 +43,8 @@ client_libclient_a_SOURCES = \
 	client/watch.c client/watch.h \
 	client/wgconf.c client/wgconf.h \
 	client/wgfile.c client/wgfile.h \
-	client/wgshow.c client/wgshow.h
+	client/wgshow.c client/wgshow.h \
+	client/wrap.c client/wrap.h
 client_libclient_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
 
 CLIENT_LIBS = client/libclient.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(COMMON_LIBS)
