@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* doctor: everything that can be checked now, without a touch, and the command that mends each finding. */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/dirs.h"
@@ -47,14 +48,39 @@ void doctor_wrong(struct doctor *d, const char *mend, const char *format, ...)
 	fprintf(d->f, "       %s->%s %s\n", term_colour(d->f, TERM_BOLD), term_colour(d->f, TERM_PLAIN), mend);
 }
 
+static void read_wants(struct doctor *d, char **names)
+{
+	for (char **name = names; name && *name; name++) {
+		struct config *c = NULL;
+		char *error = NULL;
+
+		/* What cannot be read is told of with its tunnel. */
+		if (config_load(&c, &error, d->config_dir, *name) >= 0)
+			doctor_wants_add(&d->wants, c);
+		free(error);
+		config_free(c);
+	}
+}
+
+/* The services first, then the machine, then what is plugged in, then each tunnel. */
 static void check_all(struct doctor *d)
 {
 	char **names = NULL;
+	int r = config_list(&names, d->config_dir);
 
+	read_wants(d, names);
+	d->gateway = doctor_is_gateway(d);
 	doctor_check_broker(d);
-	doctor_check_tokens(d);
+	doctor_check_units(d);
+	doctor_check_policy(d);
+	doctor_check_polkit(d);
+	doctor_check_logind(d);
+	doctor_check_module(d);
 	doctor_check_clock(d);
-	if (config_list(&names, d->config_dir) < 0 || !names || !*names)
+	doctor_check_files(d);
+	doctor_check_udev(d);
+	doctor_check_tokens(d);
+	if (r < 0 || !names || !*names)
 		doctor_wrong(d, "wgfido protect TUNNEL, or wgfido enroll TUNNEL", "No tunnel is configured in %s",
 			d->config_dir);
 	for (char **name = names; name && *name; name++)
@@ -65,7 +91,7 @@ static void check_all(struct doctor *d)
 static int doctor_main(const struct verb *verb, int argc, char **argv)
 {
 	_cleanup_proxy_ struct proxy *p = NULL;
-	struct doctor d = {.f = stdout, .config_dir = dirs_config()};
+	struct doctor d = {.f = stdout, .config_dir = dirs_config(), .root = dirs_root()};
 	struct status s;
 	int r;
 

@@ -28,6 +28,11 @@ const char *dirs_wireguard(void)
 	return from_environment(WGFIDO_ENV_WIREGUARD_CONFDIR, WGFIDO_WIREGUARD_CONFDIR);
 }
 
+const char *dirs_root(void)
+{
+	return from_environment(WGFIDO_ENV_ROOT, "");
+}
+
 char *dirs_file(const char *dir, const char *ifname, const char *suffix)
 {
 	char *path;

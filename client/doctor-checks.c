@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timex.h>
+#include <unistd.h>
 
 #include "client/dirs.h"
 #include "client/doctor.h"
@@ -14,13 +14,30 @@
 #include "common/file.h"
 #include "common/schedule.h"
 
-/* No broker, and every interface the agent guards is a gateway's: then none is wanted. */
-static bool is_gateway(const struct doctor *d)
+bool doctor_is_gateway(const struct doctor *d)
 {
+	if (d->status->proxy->running)
+		return false;
 	for (struct agent_status **a = d->status->agents; *a; a++)
 		if (strcmp((*a)->role, "gateway"))
 			return false;
-	return *d->status->agents && !d->status->proxy->running;
+	/* The agent may not have started yet; then the configurations and the absence of a broker to run tell. */
+	return *d->status->agents || (d->wants.gateway_side && !d->wants.token_side && access(WGFIDO_LIBEXECDIR "/wgfidod", X_OK) < 0);
+}
+
+void doctor_wants_add(struct doctor_wants *w, const struct config *c)
+{
+	w->end_on |= c->end_on;
+	w->token_side |= c->mode == CONFIG_MODE_IDENTITY;
+	for (size_t i = 0; i < c->n_peers; i++) {
+		const struct config_peer *peer = &c->peers[i];
+
+		if (peer->has_token_public_key)
+			w->gateway_side = true;
+		else
+			w->token_side = true;
+		w->clock |= c->mode == CONFIG_MODE_PSK && peer->schedule == CONFIG_SCHEDULE_TIME;
+	}
 }
 
 void doctor_check_broker(struct doctor *d)
@@ -32,54 +49,12 @@ void doctor_check_broker(struct doctor *d)
 			PACKAGE_VERSION);
 	else if (p->running)
 		doctor_ok(d, "The broker runs, version %s", p->version);
-	else if (is_gateway(d))
+	else if (d->gateway)
 		doctor_ok(d, "No broker runs, and a gateway needs none");
 	else if (!p->bus)
-		doctor_wrong(d, "start dbus", "The system bus cannot be reached");
-	else
+		doctor_wrong(d, "systemctl start dbus, or apt-get install dbus", "The system bus cannot be reached, and so no broker");
+	else if (!doctor_check_policy_absent(d) && !doctor_check_unit(d, "wgfidod", false))
 		doctor_wrong(d, "start wgfidod, as wgfidod(8) shows", "The broker is not running");
-}
-
-static bool has(char **list, const char *what)
-{
-	for (char **s = list; s && *s; s++)
-		if (!strcmp(*s, what))
-			return true;
-	return false;
-}
-
-void doctor_check_tokens(struct doctor *d)
-{
-	const struct proxy *p = d->status->proxy;
-
-	for (size_t i = 0; i < p->n_tokens; i++) {
-		const struct proxy_token *t = &p->tokens[i];
-
-		if (!t->capabilities || !*t->capabilities)
-			doctor_note(d, "%s was not asked yet what it can do", t->name);
-		else if (!has(t->capabilities, "hmac-secret"))
-			doctor_wrong(d, "use another security key", "%s lacks hmac-secret and cannot open tunnels", t->name);
-		else if (!strcmp(t->pin_state, "blocked"))
-			doctor_wrong(d, "plug it out and in; if that does not help, use a backup key and reset this one",
-				"The PIN of %s is blocked", t->name);
-		else
-			doctor_ok(d, "%s can open tunnels", t->name);
-	}
-	if (p->running && !p->n_tokens)
-		doctor_note(d, "No security key is plugged in; plug one in to have it checked");
-}
-
-void doctor_check_clock(struct doctor *d)
-{
-	struct timex t = {};
-
-	/* Slots are found by the time: 50 s off cost nothing, more makes the gateway hunt. */
-	if (adjtimex(&t) < 0)
-		doctor_note(d, "Whether the clock is synchronised cannot be told here");
-	else if (t.status & STA_UNSYNC)
-		doctor_wrong(d, "timedatectl set-ntp true", "The clock is not synchronised, which Mode = psk needs");
-	else
-		doctor_ok(d, "The clock is synchronised");
 }
 
 static void check_key(struct doctor *d, const struct proxy_tunnel *t)

@@ -20,7 +20,8 @@ client_libclient_a_SOURCES = \
 	client/cmd-unprotect.c \
 	client/dirs.c client/dirs.h \
 	client/doctor.h \
-	client/doctor-checks.c \
+	client/doctor-bus.c client/doctor-checks.c client/doctor-clock.c client/doctor-files.c client/doctor-logind.c \
+	client/doctor-module.c client/doctor-polkit.c client/doctor-tokens.c client/doctor-udev.c client/doctor-units.c \
 	client/keyslot.c client/keyslot.h \
 	client/notify.c client/notify.h \
 	client/objects.c client/objects.h \

@@ -33,6 +33,7 @@
 #define WGFIDO_ENV_CONFIG_DIR "WGFIDO_CONFIG_DIR"
 #define WGFIDO_ENV_AGENT_RUNDIR "WGFIDO_AGENT_RUNDIR"
 #define WGFIDO_ENV_WIREGUARD_CONFDIR "WGFIDO_WIREGUARD_CONFDIR"
+#define WGFIDO_ENV_ROOT "WGFIDO_ROOT"
 
 /* The relying party of all our credentials: not a domain, so no web origin can ask for it. */
 #define WGFIDO_RP_ID "wgfido:v1"

@@ -33,7 +33,7 @@ FENCES = [
     (r"ini\.h", r"common/config\.c$"),
     (r"systemd/sd-bus\.h", r"(daemon/(bus[a-z-]*|polkit|logind|main)|agent/(bus[a-z-]*|main)|client/[a-z0-9-]*)\.[ch]$"),
     (r"systemd/sd-event\.h", r"(daemon|agent|client)/"),
-    (r"systemd/sd-device\.h", r"daemon/presence[a-z-]*\.[ch]$"),
+    (r"systemd/sd-device\.h", r"daemon/presence[a-z-]*\.[ch]$|client/doctor-udev\.c$"),
     (r"systemd/sd-login\.h", r"daemon/(bus[a-z-]*|logind)\.[ch]$|client/"),
     (r"systemd/sd-daemon\.h", r"(daemon|agent|client)/main\.c$"),
     (r"fido\.h|fido/.*", r"token/(?!soft/)"),

@@ -68,14 +68,19 @@ class Runner:
     """For a unittest.TestCase with self.dir: the program, in directories of the test's."""
 
     def prepare_client(self, address):
-        for d in ("etc", "run", "wireguard"):
+        modules = os.path.join("root", "lib", "modules", os.uname().release)
+        for d in ("etc", "run", "wireguard", modules):
             os.makedirs(os.path.join(self.dir, d), exist_ok=True)
+        # For doctor, a machine whose kernel has WireGuard.
+        with open(os.path.join(self.dir, modules, "modules.builtin"), "w", encoding="utf-8") as f:
+            f.write("kernel/drivers/net/wireguard/wireguard.ko\n")
         self.env = dict(
             os.environ,
             DBUS_SYSTEM_BUS_ADDRESS=address,
             WGFIDO_CONFIG_DIR=os.path.join(self.dir, "etc"),
             WGFIDO_AGENT_RUNDIR=os.path.join(self.dir, "run"),
             WGFIDO_WIREGUARD_CONFDIR=os.path.join(self.dir, "wireguard"),
+            WGFIDO_ROOT=os.path.join(self.dir, "root"),
             LC_ALL="C.UTF-8",
             TZ="UTC",
             TERM="xterm",

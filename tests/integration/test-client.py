@@ -494,7 +494,12 @@ class Status(ClientCase):
         out = self.wgfido("doctor", status=1)
         for words in findings:
             self.assertIn(words, out)
-        return [line for line in out.splitlines() if line.startswith("wrong") and "clock" not in line]
+        return self.wrong(out)
+
+    @staticmethod
+    def wrong(out):
+        """But for what the machine that runs the test, and its bus without services, is told of: test-doctor has that."""
+        return [line for line in out.splitlines() if line.startswith("wrong") and not re.search("clock|polkit", line)]
 
     def test_doctor(self):
         import dbus
@@ -505,7 +510,7 @@ class Status(ClientCase):
         self.agent(state="closed")
         self.write("etc/wg0.conf", "[Interface]\nMode = psk\nPublicKey = %s\n[Peer]\nPublicKey = %s\n" % (KEY["C"], KEY["A"]))
         out = self.wgfido("doctor", status=None)
-        self.assertEqual([line for line in out.splitlines() if line.startswith("wrong") and "clock" not in line], [])
+        self.assertEqual(self.wrong(out), [])
 
         self.write("wireguard/wg0.conf", "[Interface]\nSaveConfig = true\nPrivateKey = %s\n[Peer]\nPublicKey = %s\n"
                    "PresharedKey = %s\n" % (KEY["D"], KEY["A"], "A" * 43 + "="))

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and directories: who owns them, who may write or read them, and what an interrupted change left behind. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/dirs.h"
+#include "client/doctor.h"
+#include "client/text.h"
+#include "common/file.h"
+#include "common/names.h"
+
+#define LEFTOVER_SECONDS 60 /* a younger one may be in use */
+
+/* ".wg0.conf.tmp-0123abcd", as file_write_atomic names it. */
+bool doctor_is_leftover(const char *name)
+{
+	static const char mark[] = ".tmp-";
+	const char *at = name[0] == '.' ? strstr(name, mark) : NULL;
+
+	if (!at || at == name)
+		return false;
+	at += strlen(mark);
+	for (size_t i = 0; i < 8; i++)
+		if (!isxdigit((unsigned char)at[i]))
+			return false;
+	return !at[8];
+}
+
+/* Ready to be pasted into a shell. */
+static const char *word(char *buf, size_t size, const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=@:,";
+	size_t n = 0;
+
+	if (strspn(path, plain) == strlen(path)) {
+		snprintf(buf, size, "%s", path);
+		return buf;
+	}
+	buf[n++] = '\'';
+	for (const char *s = path; *s && n + 6 < size; s++) {
+		if (*s == '\'') {
+			memcpy(buf + n, "'\\''", 4);
+			n += 4;
+		} else {
+			buf[n++] = *s;
+		}
+	}
+	buf[n++] = '\'';
+	buf[n] = 0;
+	text_make_printable(buf);
+	return buf;
+}
+
+static void check_leftover(struct doctor *d, const char *path, const struct stat *st, const char *holds)
+{
+	char mend[1200], quoted[1100];
+
+	if (d->status->now.real_us / US_PER_SEC < (uint64_t)st->st_mtime + LEFTOVER_SECONDS)
+		return;
+	snprintf(mend, sizeof(mend), "rm %s", word(quoted, sizeof(quoted), path));
+	doctor_wrong(d, mend, "An interrupted change left %s%s", quoted, holds);
+}
+
+/* bits: those that must not be set, 0022 or 0077. owner (uid_t)-1: anybody. */
+static void check_one(struct doctor *d, const char *path, const struct stat *st, mode_t bits, uid_t owner, const char *owner_name)
+{
+	char mend[1200], quoted[1100];
+
+	(void)word(quoted, sizeof(quoted), path);
+	if (owner != (uid_t)-1 && st->st_uid != owner) {
+		snprintf(mend, sizeof(mend), "chown %s %s", owner_name, quoted);
+		doctor_wrong(d, mend, "%s does not belong to %s", quoted, owner_name);
+	}
+	if (st->st_mode & bits) {
+		snprintf(mend, sizeof(mend), "chmod %s %s", bits == 0022 ? "go-w" : "go=", quoted);
+		doctor_wrong(d, mend, "Others than its owner may %s %s", bits == 0022 ? "change" : "read or change", quoted);
+	}
+}
+
+struct place {
+	const char *dir;
+	const char *suffix; /* of the files to look at */
+	const char *holds;  /* what a leftover may hold */
+	mode_t bits;
+	uid_t owner;
+	const char *owner_name;
+};
+
+static void check_place(struct doctor *d, const struct place *p)
+{
+	DIR *dir = opendir(p->dir);
+	struct stat st;
+	char path[1024];
+
+	if (!dir)
+		return;
+	if (p->suffix && fstat(dirfd(dir), &st) == 0)
+		check_one(d, p->dir, &st, p->bits, p->owner, p->owner_name);
+	for (struct dirent *e; (e = readdir(dir));) {
+		size_t len = strlen(e->d_name), suffix = p->suffix ? strlen(p->suffix) : 0;
+
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", p->dir, e->d_name);
+		if (doctor_is_leftover(e->d_name))
+			check_leftover(d, path, &st, p->holds);
+		else if (suffix && len > suffix && !strcmp(e->d_name + len - suffix, p->suffix))
+			check_one(d, path, &st, p->bits, p->owner, p->owner_name);
+	}
+	closedir(dir);
+}
+
+void doctor_check_files(struct doctor *d)
+{
+	struct place place = {.suffix = ".conf", .holds = "", .bits = 0022, .owner = (uid_t)-1, .owner_name = "root"};
+	struct passwd *pw = getpwnam("wgfido");
+	unsigned int before = d->n_wrong;
+	char keys[512];
+
+	/* Who may write there says who may open what. */
+	place.dir = d->config_dir;
+	if (!strcmp(d->config_dir, WGFIDO_SYSCONFDIR))
+		place.owner = 0;
+	check_place(d, &place);
+
+	place = (struct place){.dir = dirs_wireguard(), .holds = ", which may hold the private key"};
+	check_place(d, &place);
+
+	snprintf(keys, sizeof(keys), "%s" WGFIDO_STATEDIR "/" WGFIDO_KEYS_SUBDIR, d->root);
+	place = (struct place){.dir = keys, .suffix = ".key", .holds = "", .bits = 0077, .owner = (uid_t)-1, .owner_name = "wgfido"};
+	if (!*d->root && pw)
+		place.owner = pw->pw_uid;
+	if (!d->gateway) {
+		if (access(keys, R_OK) < 0 && errno == EACCES)
+			doctor_note(d, "The key files and what lies beside them were not checked; run this as root");
+		check_place(d, &place);
+	}
+	if (before == d->n_wrong)
+		doctor_ok(d, "Owners and modes of the files are right");
+}
