@@ -114,10 +114,10 @@ check_eq "no offset" "$(laptop_seen offset) $(desk_seen offset)" "0 0"
 # The second machine's clock alone is off, so that it is the hunter that is behind: forward there are five slots to try, back one.
 if [[ $(hex "$laptop_token") > $(hex "$desk_token") ]]; then
 	hunter=laptop_seen other=desk_seen off=30
-	pings() { wg_pings gateway 10.7.0.1 120; }
+	pings() { wg_pings gateway 10.7.0.1 300; }
 else
 	hunter=desk_seen other=laptop_seen off=-30
-	pings() { wg_pings laptop 10.7.0.2 120; }
+	pings() { wg_pings laptop 10.7.0.2 300; }
 fi
 echo "# ${hunter%_seen} hunts"
 check "closes" laptop wgfido revoke office
@@ -129,7 +129,8 @@ hunted=$NET_TMP/hunted
 (until [ -e "$hunted.end" ]; do "$other" state; sleep 0.2; done >"$hunted.other") &
 watcher=$!
 # Pings start handshakes, which the hunter sees fail.
-check "opens within two minutes" pings
+# With slots this short the right one may change in the middle of its try: then it is the next round that finds it.
+check "opens" pings
 found() { [ "$("$hunter" offset)" -gt 0 ]; }
 check "the hunter knows by how many slots" wait_for 10 found
 echo "# offset: $("$hunter" offset) slots"
