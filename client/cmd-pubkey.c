@@ -3,6 +3,7 @@
 #include "client/proxy.h"
 #include "client/say.h"
 #include "client/target.h"
+#include "client/text.h"
 #include "client/verb.h"
 
 static int pubkey_main(const struct verb *verb, int argc, char **argv)
@@ -15,8 +16,8 @@ static int pubkey_main(const struct verb *verb, int argc, char **argv)
 	if (r >= 0)
 		return r;
 	if (!*t->public_key)
-		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no token key yet: `wgfido enroll %s` makes one",
-			t->interface, t->interface);
+		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no token key yet: `wgfido %s %s` makes one",
+			t->interface, text_making_verb(t), t->interface);
 	puts(t->public_key);
 	return 0;
 }

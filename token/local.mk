@@ -40,7 +40,8 @@ tests_fuzz_fuzz_ctaphid_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_ctaphid_LDADD = tests/fuzz/libreplay.a $(TOKEN_LIBS)
 
 UNIT_TESTS += tests/integration/test-token-soft
-tests_integration_test_token_soft_SOURCES = tests/integration/test-token-soft.c $(SOFTTOKEN_TEST_SOURCES)
+tests_integration_test_token_soft_SOURCES = tests/integration/test-token-soft.c tests/integration/soft-worker.c tests/integration/soft-worker.h \
+	$(SOFTTOKEN_TEST_SOURCES)
 tests_integration_test_token_soft_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(CMOCKA_CFLAGS)
 tests_integration_test_token_soft_LDADD = common/libcommon.a $(COMMON_LIBS) $(FIDO2_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_integration_test_token_soft_DEPENDENCIES = token/wgfido-token$(EXEEXT) token/soft/wgfido-softtoken$(EXEEXT)

@@ -333,6 +333,9 @@ class Others(ClientCase):
         self.assertEqual(self.wgfido("pubkey", "wg0"), KEY["T"] + "\n")
         self.wgfido("pubkey", "wg1", status=17)
         self.assertIn("wgfido enroll wg1", self.err)
+        self.broker.add(fake.Tunnel, "wg2", Mode="identity", State="unenrolled", Held="none")
+        self.wgfido("pubkey", "wg2", status=17)
+        self.assertIn("`wgfido protect wg2`", self.err)
 
     def test_gateway(self):
         self.write("etc/wg0.conf", "[Interface]\nMode = psk\nPublicKey = %s\n[Peer]\nPublicKey = %s\n" % (KEY["C"], KEY["A"]))

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The worker program, driven as the broker drives it, on a software token that is plugged in and misbehaves. On a hidraw node
- * (WGFIDO_SOFTTOKEN=uhid) there is a worker only while the token is plugged in, since its sandbox holds that one node.
- */
-#include "tests/unit/unit.h"
+/* The worker program, driven as the broker drives it, on a software token that is plugged in and misbehaves. */
+#include "tests/integration/soft-worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,204 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/wire.h"
-#include "tests/integration/softtoken.h"
-
-#define PIN "123456"
-#define TIMEOUT_MS 20000
-
-struct fixture {
-	struct softtoken token;
-	pid_t worker;
-	int fd;
-	uint32_t serial;
-	unsigned int touches;
-	uint8_t buffer[WIRE_MESSAGE_MAX];
-	struct wire_request request;
-	struct wire_result result;
-	struct wire_credential credential;
-};
-
-static void start_worker(struct fixture *f)
-{
-	const char *top = getenv("top_builddir");
-	char path[4096];
-	int fds[2];
-
-	snprintf(path, sizeof(path), "%s/token/wgfido-token", top ? top : ".");
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	f->worker = fork();
-	assert_true(f->worker >= 0);
-	if (f->worker == 0) {
-		bool uhid = softtoken_is_uhid();
-		char *argv[] = {path, (char *)"--fd", (char *)"3", (char *)(uhid ? "--hidraw" : "--soft"),
-			uhid ? f->token.node : f->token.socket, NULL};
-		char *environment[] = {NULL};
-
-		if (fds[1] == 3)
-			fds[1] = dup(fds[1]);
-		dup2(fds[1], 3);
-		execve(path, argv, environment);
-		_exit(127);
-	}
-	close(fds[1]);
-	f->fd = fds[0];
-}
-
-/* Also: nothing leaked, and the sandbox never bit. */
-static void end_worker(struct fixture *f)
-{
-	if (f->fd >= 0)
-		close(f->fd);
-	f->fd = -1;
-	if (f->worker)
-		assert_int_equal(softtoken_wait(f->worker), 0);
-	f->worker = 0;
-}
-
-static void plug(struct fixture *f, const char *const *arguments)
-{
-	softtoken_plug(&f->token, arguments);
-	if (softtoken_is_uhid()) {
-		end_worker(f);
-		start_worker(f);
-	}
-}
-
-static void unplug(struct fixture *f)
-{
-	softtoken_unplug(&f->token);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fd = -1;
-	softtoken_init(&f->token);
-	if (!softtoken_is_uhid())
-		start_worker(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	end_worker(f);
-	wire_request_clear(&f->request);
-	wire_result_clear(&f->result);
-	softtoken_clear(&f->token);
-	free(f);
-	return 0;
-}
-
-static void begin(struct fixture *f, enum wire_type type)
-{
-	wire_request_clear(&f->request);
-	f->request.type = type;
-	f->request.timeout_ms = TIMEOUT_MS;
-	f->request.serial = ++f->serial;
-}
-
-static void with_pin(struct fixture *f, const char *pin)
-{
-	f->request.uv = WIRE_UV_PIN;
-	f->request.pin = secret_new(strlen(pin));
-	assert_non_null(f->request.pin);
-	memcpy(secret_borrow_mut(f->request.pin), pin, strlen(pin));
-}
-
-static void send_request(struct fixture *f)
-{
-	size_t len;
-
-	assert_int_equal(wire_encode_request(f->buffer, &len, &f->request), 0);
-	assert_int_equal(send(f->fd, f->buffer, len, 0), len);
-}
-
-/* The next message; true for a result. */
-static bool receive(struct fixture *f)
-{
-	struct pollfd ready = {.fd = f->fd, .events = POLLIN};
-	struct wire_status_message status;
-	enum wire_type type;
-	ssize_t n;
-
-	assert_int_equal(poll(&ready, 1, 30000), 1);
-	n = recv(f->fd, f->buffer, sizeof(f->buffer), 0);
-	assert_true(n > 0);
-	wire_result_clear(&f->result);
-	assert_int_equal(wire_decode_reply(&type, &f->result, &status, f->buffer, (size_t)n), 0);
-	if (type == WIRE_RESULT) {
-		assert_int_equal(f->result.serial, f->serial);
-		return true;
-	}
-	assert_int_equal(status.serial, f->serial);
-	f->touches += status.status == WIRE_STATUS_TOUCH;
-	return false;
-}
-
-static enum outcome run(struct fixture *f)
-{
-	send_request(f);
-	while (!receive(f))
-		;
-	return f->result.outcome;
-}
-
-static void ask_create(struct fixture *f, const char *pin)
-{
-	begin(f, WIRE_CREATE);
-	strcpy(f->request.user_name, "wg0");
-	memset(f->request.user_id, 7, sizeof(f->request.user_id));
-	if (pin)
-		with_pin(f, pin);
-}
-
-static void create(struct fixture *f, const char *pin)
-{
-	ask_create(f, pin);
-	assert_int_equal(run(f), OUTCOME_OK);
-	f->credential = f->result.credential;
-}
-
-static void ask_evaluate(struct fixture *f, const char *pin, unsigned int n_salts, uint8_t salt)
-{
-	begin(f, WIRE_EVALUATE);
-	f->request.n_credentials = 1;
-	f->request.credentials[0] = f->credential;
-	f->request.n_salts = (uint8_t)n_salts;
-	memset(f->request.salts[0], salt, 32);
-	memset(f->request.salts[1], salt + 1, 32);
-	if (pin)
-		with_pin(f, pin);
-}
-
-static struct secret *evaluate(struct fixture *f, const char *pin, uint8_t salt)
-{
-	ask_evaluate(f, pin, 1, salt);
-	assert_int_equal(run(f), OUTCOME_OK);
-	assert_int_equal(f->result.n_outputs, 1);
-	return secret_take(&f->result.outputs[0]);
-}
-
-static void set_pin(struct fixture *f)
-{
-	const char *const arguments[] = {"set-pin", "--state", f->token.state, NULL};
-
-	assert_int_equal(softtoken_run(&f->token, PIN "\n", arguments), 0);
-}
-
 static void test_info(void **state)
 {
 	struct fixture *f = *state;
 
-	plug(f, NULL);
-	begin(f, WIRE_INFO);
-	assert_int_equal(run(f), OUTCOME_OK);
+	soft_worker_plug(f, NULL);
+	soft_worker_begin(f, WIRE_INFO);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_string_equal(f->result.info.product, softtoken_is_uhid() ? "wgfido software token" : "Software token key");
 	if (softtoken_is_uhid())
 		assert_int_equal(strlen(f->result.info.serial), 16);
@@ -221,11 +27,11 @@ static void test_info(void **state)
 	assert_int_equal(f->result.info.pin_retries, -1);
 	assert_true(f->result.info.credential_id_max >= 16);
 
-	unplug(f);
-	set_pin(f);
-	plug(f, NULL);
-	begin(f, WIRE_INFO);
-	assert_int_equal(run(f), OUTCOME_OK);
+	soft_worker_unplug(f);
+	soft_worker_set_pin(f);
+	soft_worker_plug(f, NULL);
+	soft_worker_begin(f, WIRE_INFO);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_true(f->result.info.capabilities & WIRE_CAP_PIN_SET);
 	assert_int_equal(f->result.info.pin_retries, 8);
 }
@@ -235,19 +41,19 @@ static void test_presence(void **state)
 	struct fixture *f = *state;
 	_cleanup_secret_ struct secret *first = NULL, *again = NULL, *other = NULL;
 
-	plug(f, NULL);
-	create(f, NULL);
-	first = evaluate(f, NULL, 1);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL);
+	first = soft_worker_evaluate(f, NULL, 1);
 	assert_int_equal(secret_len(first), 32);
 	assert_false(secret_is_zero(first));
-	again = evaluate(f, NULL, 1);
+	again = soft_worker_evaluate(f, NULL, 1);
 	assert_true(secret_equal(first, again));
-	other = evaluate(f, NULL, 2);
+	other = soft_worker_evaluate(f, NULL, 2);
 	assert_false(secret_equal(first, other));
 
 	/* both at once are what each was alone */
-	ask_evaluate(f, NULL, 2, 1);
-	assert_int_equal(run(f), OUTCOME_OK);
+	soft_worker_ask_evaluate(f, NULL, 2, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_int_equal(f->result.n_outputs, 2);
 	assert_true(secret_equal(f->result.outputs[0], first));
 	assert_true(secret_equal(f->result.outputs[1], other));
@@ -258,34 +64,34 @@ static void test_pin(void **state)
 	struct fixture *f = *state;
 	_cleanup_secret_ struct secret *pin = NULL, *again = NULL, *presence = NULL;
 
-	plug(f, NULL);
-	create(f, NULL);
-	presence = evaluate(f, NULL, 1);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL);
+	presence = soft_worker_evaluate(f, NULL, 1);
 
 	/* wanting a PIN where none is set costs no touch and no try */
-	ask_evaluate(f, PIN, 1, 1);
-	assert_int_equal(run(f), OUTCOME_UNSUPPORTED);
+	soft_worker_ask_evaluate(f, PIN, 1, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_UNSUPPORTED);
 
-	unplug(f);
-	set_pin(f);
-	plug(f, NULL);
-	pin = evaluate(f, PIN, 1);
-	again = evaluate(f, PIN, 1);
+	soft_worker_unplug(f);
+	soft_worker_set_pin(f);
+	soft_worker_plug(f, NULL);
+	pin = soft_worker_evaluate(f, PIN, 1);
+	again = soft_worker_evaluate(f, PIN, 1);
 	assert_true(secret_equal(pin, again));
 	assert_false(secret_equal(pin, presence)); /* the same credential, another secret */
 
-	create(f, PIN);
+	soft_worker_create(f, PIN);
 	again = secret_free(again);
-	again = evaluate(f, PIN, 1);
+	again = soft_worker_evaluate(f, PIN, 1);
 	assert_false(secret_equal(pin, again)); /* another credential */
 
 	/* credProtect: without the PIN it is as if it were not there, for a probe as well */
-	ask_evaluate(f, NULL, 1, 1);
-	assert_int_equal(run(f), OUTCOME_WRONG_TOKEN);
-	begin(f, WIRE_PROBE);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_WRONG_TOKEN);
+	soft_worker_begin(f, WIRE_PROBE);
 	f->request.n_credentials = 1;
 	f->request.credentials[0] = f->credential;
-	assert_int_equal(run(f), OUTCOME_OK);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_int_equal(f->result.known, 0);
 }
 
@@ -293,25 +99,25 @@ static void test_wrong_pin(void **state)
 {
 	struct fixture *f = *state;
 
-	set_pin(f);
-	plug(f, NULL);
-	create(f, PIN);
+	soft_worker_set_pin(f);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, PIN);
 	for (int retries = 7; retries >= 6; retries--) {
-		ask_evaluate(f, "654321", 1, 1);
-		assert_int_equal(run(f), OUTCOME_PIN_INVALID);
+		soft_worker_ask_evaluate(f, "654321", 1, 1);
+		assert_int_equal(soft_worker_run(f), OUTCOME_PIN_INVALID);
 		assert_int_equal(f->result.pin_retries, retries); /* one request, one try */
 	}
-	ask_evaluate(f, "654321", 1, 1);
-	assert_int_equal(run(f), OUTCOME_PIN_BLOCKED); /* until it is plugged in again */
+	soft_worker_ask_evaluate(f, "654321", 1, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_PIN_BLOCKED); /* until it is plugged in again */
 	assert_int_equal(f->result.pin_retries, 5);
 	assert_non_null(strstr(f->result.detail, "unplug"));
-	ask_evaluate(f, PIN, 1, 1);
-	assert_int_equal(run(f), OUTCOME_PIN_BLOCKED);
+	soft_worker_ask_evaluate(f, PIN, 1, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_PIN_BLOCKED);
 
-	unplug(f);
-	plug(f, NULL);
-	ask_evaluate(f, PIN, 1, 1);
-	assert_int_equal(run(f), OUTCOME_OK);
+	soft_worker_unplug(f);
+	soft_worker_plug(f, NULL);
+	soft_worker_ask_evaluate(f, PIN, 1, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 }
 
 static void test_probe_and_choice(void **state)
@@ -319,32 +125,32 @@ static void test_probe_and_choice(void **state)
 	struct fixture *f = *state;
 	struct wire_credential mine, forged;
 
-	plug(f, NULL);
-	create(f, NULL);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL);
 	mine = f->credential;
 	forged = mine;
 	forged.id[forged.id_len - 1] ^= 1;
 
-	begin(f, WIRE_PROBE);
+	soft_worker_begin(f, WIRE_PROBE);
 	f->request.n_credentials = 3;
 	f->request.credentials[0] = forged;
 	f->request.credentials[1] = mine;
 	f->request.credentials[2] = mine;
 	f->request.credentials[2].public_key[3] ^= 1; /* the token's, but not ours: its signature does not fit */
 	f->touches = 0;
-	assert_int_equal(run(f), OUTCOME_OK);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_int_equal(f->result.known, 2);
 	assert_int_equal(f->touches, 0);
 
-	ask_evaluate(f, NULL, 1, 1);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
 	f->request.n_credentials = 2;
 	f->request.credentials[0] = forged;
 	f->request.credentials[1] = mine;
-	assert_int_equal(run(f), OUTCOME_OK);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_int_equal(f->result.credential_index, 1);
 
 	/* more than one message holds: the right one is found before the touch */
-	ask_evaluate(f, NULL, 1, 1);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
 	f->request.n_credentials = 8;
 	for (unsigned int i = 0; i < 8; i++) {
 		f->request.credentials[i] = mine;
@@ -353,17 +159,17 @@ static void test_probe_and_choice(void **state)
 		f->request.credentials[i].id_len = 700;
 		memset(f->request.credentials[i].id, (int)i, 700);
 	}
-	assert_int_equal(run(f), OUTCOME_OK);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 	assert_int_equal(f->result.credential_index, 5);
 
-	ask_evaluate(f, NULL, 1, 1);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
 	f->request.credentials[0] = forged;
-	assert_int_equal(run(f), OUTCOME_WRONG_TOKEN);
+	assert_int_equal(soft_worker_run(f), OUTCOME_WRONG_TOKEN);
 
 	/* the signature is checked with the stored key */
-	ask_evaluate(f, NULL, 1, 1);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
 	f->request.credentials[0].public_key[0] ^= 1;
-	assert_int_equal(run(f), OUTCOME_TOKEN_FAILED);
+	assert_int_equal(soft_worker_run(f), OUTCOME_TOKEN_FAILED);
 	assert_null(f->result.outputs[0]);
 }
 
@@ -371,12 +177,12 @@ static void test_exclude(void **state)
 {
 	struct fixture *f = *state;
 
-	plug(f, NULL);
-	create(f, NULL);
-	ask_create(f, NULL);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL);
+	soft_worker_ask_create(f, NULL);
 	f->request.n_credentials = 1;
 	f->request.credentials[0] = f->credential;
-	assert_int_equal(run(f), OUTCOME_EXISTS);
+	assert_int_equal(soft_worker_run(f), OUTCOME_EXISTS);
 }
 
 static void test_no_hmac_secret(void **state)
@@ -384,9 +190,9 @@ static void test_no_hmac_secret(void **state)
 	struct fixture *f = *state;
 	const char *const arguments[] = {"--no-hmac-secret", "--touch", "manual", NULL};
 
-	plug(f, arguments);
-	ask_create(f, NULL);
-	assert_int_equal(run(f), OUTCOME_UNSUPPORTED);
+	soft_worker_plug(f, arguments);
+	soft_worker_ask_create(f, NULL);
+	assert_int_equal(soft_worker_run(f), OUTCOME_UNSUPPORTED);
 	assert_int_equal(f->touches, 0); /* found out before */
 }
 
@@ -394,7 +200,7 @@ static void wait_for_touch(struct fixture *f)
 {
 	f->touches = 0;
 	while (f->touches == 0)
-		assert_false(receive(f));
+		assert_false(soft_worker_receive(f));
 }
 
 static void send_cancel(struct fixture *f, uint32_t serial)
@@ -412,23 +218,23 @@ static void test_cancel_and_touch(void **state)
 	const char *const manual[] = {"--touch", "manual", NULL};
 	const char *const touch[] = {"touch", "--socket", f->token.socket, NULL};
 
-	plug(f, manual);
-	ask_create(f, NULL);
-	send_request(f);
+	soft_worker_plug(f, manual);
+	soft_worker_ask_create(f, NULL);
+	soft_worker_send_request(f);
 	wait_for_touch(f);
 	send_cancel(f, f->serial);
-	while (!receive(f))
+	while (!soft_worker_receive(f))
 		;
 	assert_int_equal(f->result.outcome, OUTCOME_CANCELLED);
 
 	/* a cancellation that comes too late, and one for somebody else's request, do nothing */
 	send_cancel(f, f->serial);
-	ask_create(f, NULL);
-	send_request(f);
+	soft_worker_ask_create(f, NULL);
+	soft_worker_send_request(f);
 	send_cancel(f, f->serial + 100);
 	wait_for_touch(f);
 	assert_int_equal(softtoken_run(&f->token, NULL, touch), 0);
-	while (!receive(f))
+	while (!soft_worker_receive(f))
 		;
 	assert_int_equal(f->result.outcome, OUTCOME_OK);
 }
@@ -438,10 +244,10 @@ static void test_touch_timeout(void **state)
 	struct fixture *f = *state;
 	const char *const manual[] = {"--touch", "manual", NULL};
 
-	plug(f, manual);
-	ask_create(f, NULL);
+	soft_worker_plug(f, manual);
+	soft_worker_ask_create(f, NULL);
 	f->request.timeout_ms = 300;
-	assert_int_equal(run(f), OUTCOME_TOUCH_TIMEOUT);
+	assert_int_equal(soft_worker_run(f), OUTCOME_TOUCH_TIMEOUT);
 }
 
 static void test_broker_goes_away(void **state)
@@ -450,14 +256,14 @@ static void test_broker_goes_away(void **state)
 	const char *const manual[] = {"--touch", "manual", NULL};
 	const char *const status[] = {"touch", "--socket", f->token.socket, "--timeout", "0", NULL};
 
-	plug(f, manual);
-	ask_create(f, NULL);
-	send_request(f);
+	soft_worker_plug(f, manual);
+	soft_worker_ask_create(f, NULL);
+	soft_worker_send_request(f);
 	wait_for_touch(f);
-	end_worker(f);
+	soft_worker_end(f);
 	/* and the token blinks no more */
 	assert_int_not_equal(softtoken_run(&f->token, NULL, status), 0);
-	start_worker(f);
+	soft_worker_start(f);
 }
 
 static void test_unplugged(void **state)
@@ -466,24 +272,24 @@ static void test_unplugged(void **state)
 	const char *const manual[] = {"--touch", "manual", NULL};
 
 	if (!softtoken_is_uhid()) {
-		begin(f, WIRE_INFO);
-		assert_int_equal(run(f), OUTCOME_TOKEN_MISSING);
+		soft_worker_begin(f, WIRE_INFO);
+		assert_int_equal(soft_worker_run(f), OUTCOME_TOKEN_MISSING);
 	}
 
-	plug(f, manual);
-	ask_create(f, NULL);
-	send_request(f);
+	soft_worker_plug(f, manual);
+	soft_worker_ask_create(f, NULL);
+	soft_worker_send_request(f);
 	wait_for_touch(f);
-	unplug(f);
-	while (!receive(f))
+	soft_worker_unplug(f);
+	while (!soft_worker_receive(f))
 		;
 	assert_int_equal(f->result.outcome, OUTCOME_TOKEN_FAILED);
 	assert_string_equal(f->result.detail, "the key went away");
-	begin(f, WIRE_INFO);
-	assert_int_equal(run(f), OUTCOME_TOKEN_MISSING);
+	soft_worker_begin(f, WIRE_INFO);
+	assert_int_equal(soft_worker_run(f), OUTCOME_TOKEN_MISSING);
 
-	plug(f, NULL);
-	create(f, NULL); /* as if nothing had been */
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL); /* as if nothing had been */
 }
 
 static void test_misbehaviour(void **state)
@@ -492,29 +298,29 @@ static void test_misbehaviour(void **state)
 	static const char *const modes[] = {"garbage", "toolong", "silent", "slow=5000", "keepalive-forever"};
 	static const char *const honest[] = {"0", "1", "2", "3"};
 
-	plug(f, NULL);
-	create(f, NULL);
-	unplug(f);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL);
+	soft_worker_unplug(f);
 	for (size_t mode = 0; mode < sizeof(modes) / sizeof(*modes); mode++) {
 		for (size_t after = 0; after < sizeof(honest) / sizeof(*honest); after++) {
 			const char *const arguments[] = {"--misbehave", modes[mode], "--misbehave-after", honest[after], NULL};
 
-			plug(f, arguments);
-			ask_evaluate(f, NULL, 1, 1);
+			soft_worker_plug(f, arguments);
+			soft_worker_ask_evaluate(f, NULL, 1, 1);
 			f->request.timeout_ms = 400;
 			/* the fourth command is the touch itself, and a token may fall silent after having asked for it */
-			if (run(f) != OUTCOME_TOUCH_TIMEOUT || after < 3) {
+			if (soft_worker_run(f) != OUTCOME_TOUCH_TIMEOUT || after < 3) {
 				assert_int_equal(f->result.outcome, OUTCOME_TOKEN_FAILED);
 				assert_int_not_equal(f->result.detail[0], 0);
 			}
 			assert_null(f->result.outputs[0]);
-			unplug(f);
+			soft_worker_unplug(f);
 		}
 	}
 	/* the same worker, an honest token again */
-	plug(f, NULL);
-	ask_evaluate(f, NULL, 1, 1);
-	assert_int_equal(run(f), OUTCOME_OK);
+	soft_worker_plug(f, NULL);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
+	assert_int_equal(soft_worker_run(f), OUTCOME_OK);
 }
 
 static void test_broken_contract(void **state)
@@ -522,7 +328,7 @@ static void test_broken_contract(void **state)
 	struct fixture *f = *state;
 
 	if (softtoken_is_uhid())
-		plug(f, NULL);
+		soft_worker_plug(f, NULL);
 	assert_int_equal(send(f->fd, "nonsense", 8, 0), 8);
 	assert_int_equal(softtoken_wait(f->worker), 1);
 	f->worker = 0;
@@ -536,20 +342,20 @@ static void test_locked(void **state)
 
 	if (!softtoken_is_uhid())
 		skip();
-	plug(f, NULL);
-	create(f, NULL);
+	soft_worker_plug(f, NULL);
+	soft_worker_create(f, NULL);
 	fd = open(f->token.node, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	ask_evaluate(f, NULL, 1, 1);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
 	f->request.timeout_ms = 300;
-	assert_int_equal(run(f), OUTCOME_TOKEN_BUSY);
+	assert_int_equal(soft_worker_run(f), OUTCOME_TOKEN_BUSY);
 
 	/* let go of while the worker waits for it */
-	ask_evaluate(f, NULL, 1, 1);
-	send_request(f);
+	soft_worker_ask_evaluate(f, NULL, 1, 1);
+	soft_worker_send_request(f);
 	close(fd);
-	while (!receive(f))
+	while (!soft_worker_receive(f))
 		;
 	assert_int_equal(f->result.outcome, OUTCOME_OK);
 
@@ -570,13 +376,13 @@ static void test_second_reader(void **state)
 
 	if (!softtoken_is_uhid())
 		skip();
-	plug(f, NULL);
+	soft_worker_plug(f, NULL);
 	fd = open(f->token.node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	assert_true(fd >= 0);
-	create(f, NULL);
+	soft_worker_create(f, NULL);
 	for (unsigned int i = 0; i < 5; i++) {
 		assert_int_equal(write(fd, init, sizeof(init)), sizeof(init));
-		secret_free(evaluate(f, NULL, 1));
+		secret_free(soft_worker_evaluate(f, NULL, 1));
 		while (read(fd, report, sizeof(report)) == sizeof(report)) {
 			seen++;
 			/* not more than 64 are kept for it, so its own answer is read in time or lost */
@@ -588,7 +394,7 @@ static void test_second_reader(void **state)
 	assert_true(seen > 20);
 
 	/* pulled: whoever reads hears of it */
-	unplug(f);
+	soft_worker_unplug(f);
 	assert_int_equal(read(fd, report, sizeof(report)), -1);
 	assert_int_equal(errno, EIO);
 	close(fd);
@@ -597,21 +403,21 @@ static void test_second_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_info, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_presence, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pin, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_wrong_pin, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_probe_and_choice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_exclude, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_hmac_secret, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cancel_and_touch, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_touch_timeout, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_broker_goes_away, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unplugged, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_misbehaviour, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_broken_contract, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_second_reader, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_info, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_presence, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_pin, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_pin, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_probe_and_choice, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_exclude, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_no_hmac_secret, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_cancel_and_touch, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_touch_timeout, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_broker_goes_away, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_unplugged, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_misbehaviour, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_broken_contract, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_locked, soft_worker_setup, soft_worker_teardown),
+		cmocka_unit_test_setup_teardown(test_second_reader, soft_worker_setup, soft_worker_teardown),
 	};
 
 	if (secret_init() < 0)

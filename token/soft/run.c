@@ -190,6 +190,10 @@ static int uhid_error(int r)
 {
 	if (r == -ENOENT || r == -ENODEV)
 		log_error(TRANSPORT_UHID_NODE ": this kernel has none; as root: modprobe uhid");
+	else if (r == -EACCES || r == -EPERM)
+		log_error(TRANSPORT_UHID_NODE ": only root may make devices; run this with sudo, or as root: "
+					      "setfacl -m u:%u:rw " TRANSPORT_UHID_NODE,
+			(unsigned int)getuid());
 	else if (r < 0)
 		log_error(TRANSPORT_UHID_NODE ": %s", strerror(-r));
 	return r;

@@ -32,6 +32,17 @@ check "and systemd-cryptsetup opens that with it" /lib/systemd/systemd-cryptsetu
 	"fido2-device=$node,headless=true"
 /lib/systemd/systemd-cryptsetup detach vm-disk
 
+# A key with a PIN, which both ask for.
+printf '123456\n' | wgfido-softtoken set-pin --state "$NET_TMP/red.key" || fail "no PIN"
+vm_plug red
+udevadm settle
+check "systemd-cryptenroll on a key with a PIN" env PASSWORD=secret PIN=123456 systemd-cryptenroll \
+	--fido2-device="$(vm_node red)" --fido2-with-client-pin=yes "$NET_TMP/disk"
+check "and systemd-cryptsetup opens the volume with the PIN" env PIN=123456 /lib/systemd/systemd-cryptsetup attach vm-disk \
+	"$NET_TMP/disk" - "fido2-device=$(vm_node red),headless=true"
+/lib/systemd/systemd-cryptsetup detach vm-disk
+vm_unplug red
+
 check "the tunnel is open still" is_state office open
 check "and packets pass" wg_pings laptop 10.7.0.2 5
 
