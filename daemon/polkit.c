@@ -42,6 +42,8 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		why = sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
 				sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ?
 			"polkit does not run" :
+			sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ?
+			"polkit ended or hung before it answered: try again" :
 			(e->message ? e->message : e->name);
 	} else {
 		r = sd_bus_message_enter_container(m, 'r', "bba{ss}");
