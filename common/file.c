@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -6,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/file.h"
 
 #define TEMP_TRIES 16
+#define TEMP_INFIX ".tmp-"
+#define TEMP_DIGITS 8
 
 /* A name split at its last slash: the directory opened (it must be synced), the rest in *ret_base. */
 static int file_open_parent(const char **ret_base, int dirfd, const char *name)
@@ -53,20 +57,81 @@ static int file_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+/* ".BASE.tmp-" and eight digits; base NULL: any. */
+static bool file_is_temp(const char *name, const char *base)
+{
+	size_t len = strlen(name), tail = strlen(TEMP_INFIX) + TEMP_DIGITS;
+
+	if (name[0] != '.' || len <= 1 + tail || strncmp(name + len - tail, TEMP_INFIX, strlen(TEMP_INFIX)) != 0 ||
+		strspn(name + len - TEMP_DIGITS, "0123456789abcdef") != TEMP_DIGITS)
+		return false;
+	return !base || (len - 1 - tail == strlen(base) && strncmp(name + 1, base, len - 1 - tail) == 0);
+}
+
+/* Whoever writes it holds its lock; the lock of one who was killed is free. */
+static void file_sweep_temp(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (geteuid() == 0 || st.st_uid == geteuid()) &&
+		flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)unlinkat(dir, name, 0);
+	close(fd);
+}
+
+static int file_sweep_base(int dirfd, const char *base)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		int r = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while ((entry = readdir(dir)))
+		if (file_is_temp(entry->d_name, base))
+			file_sweep_temp(fd, entry->d_name);
+	(void)closedir(dir);
+	return 0;
+}
+
+int file_sweep(int dirfd)
+{
+	return file_sweep_base(dirfd, NULL);
+}
+
+/* False: swept between its making and its locking. Where there are no locks nothing is swept. */
+static bool file_lock_temp(int fd)
+{
+	struct stat st;
+
+	(void)flock(fd, LOCK_EX);
+	return fstat(fd, &st) < 0 || st.st_nlink > 0;
+}
+
 /* In the same directory, so that rename is atomic; hidden, so that nobody who lists the directory takes it for a file. */
 static int file_open_temp(char temp[static NAME_MAX + 1], int dir, const char *base)
 {
 	for (unsigned int i = 0; i < TEMP_TRIES; i++) {
 		int fd, n;
 
-		n = snprintf(temp, NAME_MAX + 1, ".%s.tmp-%08x", base, randombytes_random());
+		n = snprintf(temp, NAME_MAX + 1, ".%s" TEMP_INFIX "%08x", base, randombytes_random());
 		if (n < 0 || n > NAME_MAX)
 			return -ENAMETOOLONG;
 		fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return fd;
-		if (errno != EEXIST)
+		if (fd < 0 && errno != EEXIST)
 			return -errno;
+		if (fd >= 0 && file_lock_temp(fd))
+			return fd;
+		if (fd >= 0)
+			close(fd);
 	}
 	return -EEXIST;
 }
@@ -93,18 +158,20 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t len,
 {
 	char temp[NAME_MAX + 1];
 	const char *base;
-	int dir, fd, r;
+	int dir, fd, lock, r;
 
 	dir = file_open_parent(&base, dirfd, name);
 	if (dir < 0)
 		return dir;
+	(void)file_sweep_base(dir, base);
 	fd = file_open_temp(temp, dir, base);
 	if (fd < 0) {
 		close(dir);
 		return fd;
 	}
-	r = file_fill(fd, data, len, attributes);
-	/* Network file systems report a full disk at close. */
+	lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	r = lock < 0 ? -errno : file_fill(fd, data, len, attributes);
+	/* Network file systems report a full disk at close. The lock outlives it. */
 	if (close(fd) < 0 && r == 0 && errno != EINTR)
 		r = -errno;
 	if (r == 0 && renameat(dir, temp, dir, base) < 0)
@@ -113,6 +180,8 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t len,
 		(void)unlinkat(dir, temp, 0);
 	else if (fsync(dir) < 0)
 		r = -errno;
+	if (lock >= 0)
+		close(lock);
 	close(dir);
 	return r;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/names.h"
 #include "daemon/expiry.h"
 
@@ -342,6 +343,18 @@ static int clean_staging(const struct broker *b)
 	return 0;
 }
 
+/* A save that a crash cut short leaves a temporary file; the key file that it was to replace stands. */
+static int clean_keys(const struct broker *b)
+{
+	int fd = open(b->keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = file_sweep(fd);
+	close(fd);
+	return r;
+}
+
 static int open_state(struct broker *b)
 {
 	int r;
@@ -359,7 +372,9 @@ static int open_state(struct broker *b)
 		r = make_directory(b->keys_dir);
 	if (r == 0)
 		r = make_directory(b->staging_dir);
-	return r < 0 ? r : clean_staging(b);
+	if (r == 0)
+		r = clean_staging(b);
+	return r < 0 ? r : clean_keys(b);
 }
 
 int broker_new(struct broker **ret, sd_event *event, const struct broker_options *options,

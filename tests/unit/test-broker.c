@@ -98,10 +98,25 @@ static void remove_config(const struct fixture *f, const char *ifname)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* What a broker that was killed while it saved left beside the keys. */
+static void leave_half_save(struct fixture *f, char path[static 128])
+{
+	int fd;
+
+	(void)snprintf(path, 128, "%s/keys", f->state);
+	if (mkdir(f->state, 0700) < 0 || mkdir(path, 0700) < 0)
+		assert_int_equal(errno, EEXIST);
+	(void)snprintf(path, 128, "%s/keys/.wg0.key.tmp-0123abcd", f->state);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct broker_options options = {0};
+	char half_save[128];
 
 	assert_non_null(f);
 	*state = f;
@@ -110,6 +125,7 @@ static int setup(void **state)
 	(void)snprintf(f->etc, sizeof(f->etc), "%s/etc", f->dir);
 	(void)snprintf(f->state, sizeof(f->state), "%s/state", f->dir);
 	assert_int_equal(mkdir(f->etc, 0700), 0);
+	leave_half_save(f, half_save);
 	write_config(f, "wg0", "EndOn = lock\n");
 	write_config(f, "wg1", "EndOn = logout,suspend\n");
 	write_config(f, "wg2", "EndOn = none\n");
@@ -131,6 +147,7 @@ static int setup(void **state)
 	options.clock = &f->clock.clock;
 	assert_int_equal(sd_event_new(&f->event), 0);
 	assert_int_equal(broker_new(&f->broker, f->event, &options, &f->callbacks, f), 0);
+	assert_int_equal(access(half_save, F_OK), -1);
 	assert_int_equal(broker_reload(f->broker), 0);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -245,6 +246,56 @@ static void test_directory_not_synced(void **state)
 	assert_int_equal(for_each(f, NULL), 1);
 }
 
+static void make(const struct fixture *f, const char *name)
+{
+	int fd = openat(f->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static bool there(const struct fixture *f, const char *name)
+{
+	return faccessat(f->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What is not exactly a temporary file of ours, of nobody who lives, stays. */
+static void test_sweep(void **state)
+{
+	const struct fixture *f = *state;
+	static const char *const keys[] = {"wg0.key", ".tmp-01234567", ".wg0.key.tmp-0123456", ".wg0.key.tmp-0123456X",
+		".wg0.key.tmp-012345678", "wg0.key.tmp-01234567", ".wg0.key.temp-01234567", ".wg0.key"};
+	int held;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		make(f, keys[i]);
+	make(f, ".wg0.key.tmp-01234567");
+	make(f, ".wg1.key.tmp-89abcdef");
+	make(f, ".wg2.key.tmp-00000000");
+	assert_int_equal(symlinkat("wg0.key", f->dir, ".wg3.key.tmp-00000000"), 0);
+	assert_int_equal(mkdirat(f->dir, ".wg4.key.tmp-00000000", 0700), 0);
+	held = openat(f->dir, ".wg2.key.tmp-00000000", O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(held, LOCK_EX), 0);
+
+	/* a writer sweeps only what is of its own name */
+	assert_int_equal(write_text(f, "wg0.key", "new"), 0);
+	assert_false(there(f, ".wg0.key.tmp-01234567"));
+	assert_true(there(f, ".wg1.key.tmp-89abcdef"));
+
+	assert_int_equal(file_sweep(f->dir), 0);
+	assert_false(there(f, ".wg1.key.tmp-89abcdef"));
+	assert_true(there(f, ".wg2.key.tmp-00000000"));
+	assert_true(there(f, ".wg3.key.tmp-00000000"));
+	assert_true(there(f, ".wg4.key.tmp-00000000"));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		assert_true(there(f, keys[i]));
+	assert_content(f, "wg0.key", "new");
+
+	close(held);
+	assert_int_equal(file_sweep(f->dir), 0);
+	assert_false(there(f, ".wg2.key.tmp-00000000"));
+}
+
 static void test_name_too_long(void **state)
 {
 	const struct fixture *f = *state;
@@ -354,6 +405,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_write_in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_write_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_directory_not_synced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_name_too_long, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_symlink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_read, set_up, tear_down),
