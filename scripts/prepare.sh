@@ -12,7 +12,8 @@ packages_test="clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-db
 	fido2-tools mandoc libxml2-utils xz-utils tcpdump expect systemd zsh fish"
 
 # What the virtual machine's tests use besides.
-packages_vm="qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs mmdebstrap"
+packages_vm="qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs mmdebstrap
+	debhelper dpkg-dev lintian"
 
 say() { printf '%s\n' "$*"; }
 die() {

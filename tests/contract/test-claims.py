@@ -7,7 +7,7 @@ import re
 import sys
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-REFERENCE = re.compile(r"(test-[\w-]+|fuzz-[\w-]+)(?:: (.*))?$")
+REFERENCE = re.compile(r"(test-[\w-]+|fuzz-[\w-]+|(?:fast|full)/[\w-]+)(?:: (.*))?$")
 
 
 def missing(text, sources):
@@ -36,13 +36,18 @@ def main():
         if extension in (".c", ".py", ".sh"):
             with open(path, encoding="utf-8") as f:
                 sources[name] = f.read()
+    for path in glob.glob(os.path.join(TOP, "tests", "vm", "*", "*.sh")):
+        name = os.path.splitext(os.path.relpath(path, os.path.join(TOP, "tests", "vm")))[0]
+        with open(path, encoding="utf-8") as f:
+            sources[name] = f.read()
     with open(os.path.join(TOP, "SECURITY.md"), encoding="utf-8") as f:
         text = f.read()
 
     # It can fail.
-    row = "| a claim | test-of-nothing; test-secret: test_that_is_not_there |\n"
+    row = "| a claim | test-of-nothing; full/nothing; test-secret: test_that_is_not_there |\n"
     found = list(missing(text + row, sources))
-    assert "there is no test-of-nothing" in found and "test-secret has no test_that_is_not_there" in found, found
+    assert "there is no test-of-nothing" in found and "there is no full/nothing" in found and \
+        "test-secret has no test_that_is_not_there" in found, found
 
     problems = list(missing(text, sources))
     for problem in problems:

@@ -8,6 +8,7 @@
 #	vm_make_initramfs	$vm_initramfs: busybox, a few modules, initramfs-init; the same for both tiers
 #	vm_make_image		$vm_image: the root file system of the full tier
 #	vm_make_stage		$vm_dir/stage: what `make install` puts on a system, for full_system
+#	vm_make_packages	$vm_packages_dir: the .deb files and what lintian says of them; empty, and why in $vm_packages_why
 
 # In the initramfs: what mounts the root.
 vm_modules_boot="virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay"
@@ -173,4 +174,48 @@ vm_make_stage() {
 	rm -rf "$vm_dir/stage"
 	make -s -C "$vm_build" install DESTDIR="$vm_dir/stage" >"$vm_dir/stage.log" 2>&1 ||
 		give_up "make install failed (vm/stage.log)"
+}
+
+# From what a release has, as `make dist` would pack it. What keeps them from being made is for their script to say: the others
+# want none of it.
+vm_make_packages() {
+	local name dir=$vm_dir/packages-build started=$SECONDS program missing=()
+
+	vm_packages_dir='' vm_packages_why=''
+	for program in dpkg-buildpackage dpkg-checkbuilddeps dh lintian; do
+		command -v "$program" >/dev/null || missing+=("$program")
+	done
+	if [ ${#missing[@]} != 0 ]; then
+		vm_packages_why="missing: ${missing[*]} (scripts/prepare.sh names the packages: packages_vm)"
+		return
+	fi
+	# Always in the same place: a compiler's cache then knows the sources again.
+	rm -rf "$dir"
+	mkdir "$dir"
+	if ! make -s -C "$vm_build" distdir distdir="$dir/wgfido" >"$vm_dir/packages.log" 2>&1; then
+		vm_packages_why="make distdir failed (vm/packages.log)"
+		return
+	fi
+	name=$(vm_key "$(cd "$dir/wgfido" && find . -type f -print0 | sort -z | xargs -0 sha256sum)")
+	if [ ! -e "$vm_dir/packages-$name" ]; then
+		vm_say "making the packages"
+		if ! (
+			cd "$dir/wgfido" || exit
+			export DEB_BUILD_PROFILES="nocheck noautodbgsym" DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)"
+			[ ! -d /usr/lib/ccache ] || PATH=/usr/lib/ccache:$PATH
+			# Not a part of the make that runs us.
+			unset MAKEFLAGS MFLAGS MAKELEVEL CC
+			dpkg-buildpackage -b -us -uc
+		) >>"$vm_dir/packages.log" 2>&1; then
+			vm_packages_why="dpkg-buildpackage failed (vm/packages.log): $(grep -m 1 -E 'rror' "$vm_dir/packages.log")"
+			return
+		fi
+		lintian --allow-root --no-cfg "$dir"/*.changes >"$dir/lintian" 2>&1 || vm_say "lintian finds something"
+		rm -rf "$dir/wgfido" "$vm_dir/packages-$name"
+		mv "$dir" "$vm_dir/packages-$name"
+		vm_keep packages "$name"
+		vm_say "packages: $((SECONDS - started)) s"
+	fi
+	rm -rf "$dir"
+	vm_packages_dir=$vm_dir/packages-$name
 }

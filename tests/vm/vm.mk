@@ -1,7 +1,7 @@
 # make check-vm: the tests in a virtual machine with the distribution's kernel. Skipped where its programs are missing, unless
 # VM_REQUIRED=1. Every script in tests/vm/fast and tests/vm/full is run.
 EXTRA_DIST += tests/vm/check-vm tests/vm/artefacts.sh tests/vm/initramfs-init tests/vm/image-setup \
-	tests/vm/guest-fast tests/vm/guest-run tests/vm/lib.sh tests/vm/full-lib.sh tests/vm/full-both.sh
+	tests/vm/guest-fast tests/vm/guest-run tests/vm/lib.sh tests/vm/full-lib.sh tests/vm/full-both.sh tests/vm/packages-lib.sh
 
 .PHONY: check-vm
 check-vm: all
