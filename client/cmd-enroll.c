@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* enroll: a new token key for a tunnel. */
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/call.h"
+#include "client/dirs.h"
 #include "client/proxy.h"
 #include "client/recovery.h"
 #include "client/say.h"
@@ -10,6 +15,8 @@
 #include "client/text.h"
 #include "client/tunnelconf.h"
 #include "client/verb.h"
+#include "client/wgconf.h"
+#include "common/file.h"
 #include "common/names.h"
 
 /* The tunnel, with a configuration made for it where there is none. *ret_new: the broker had not known it. */
@@ -32,6 +39,23 @@ static int find_or_make(struct proxy *p, const char *name, bool yes, struct prox
 		r = tunnelconf_reload(p);
 	*ret_new = true;
 	return r ? r : target_resolve_tunnel(ret, p, name);
+}
+
+/* Who may not read the file is not told. */
+static void warn_of_save_config(const char *ifname)
+{
+	char *path = dirs_file(dirs_wireguard(), ifname, ".conf"), *text = NULL;
+	struct wgconf conf = {};
+	struct stat st;
+	size_t len;
+
+	if (path && file_read_guarded(&text, &len, AT_FDCWD, path, WGCONF_SIZE_MAX, &st) >= 0 &&
+		wgconf_scan(&conf, text, len) >= 0 && conf.save_config)
+		say_warning("SaveConfig = true in line %u of %s writes the live preshared keys to disk: remove it", conf.save_config_line,
+			path);
+	wgconf_clear(&conf);
+	sodium_free(text);
+	free(path);
 }
 
 static int enroll(struct proxy *p, const char *name, struct call_options *o)
@@ -66,6 +90,8 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o)
 	}
 	printf("%s is enrolled. Its %spublic key:\n%s\n", tunnel, psk ? "token " : "", result.public_key);
 	r = recovery_hand_over(&result, tunnel, ifname, o);
+	if (psk)
+		warn_of_save_config(ifname);
 	printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
 	recovery_result_clear(&result);
 	return r;

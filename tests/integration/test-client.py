@@ -352,13 +352,18 @@ class Others(ClientCase):
         def enrolled(call, done, failed):
             done({"public-key": KEY["T"], "recovery": fake.pipe_with(b"ABCD-EFGH-IJKL")})
 
-        self.broker.answers["Enroll"] = [fake.prompt("touch", enrolled, step=3, steps=3), enrolled]
+        self.broker.answers["Enroll"] = [fake.prompt("touch", enrolled, step=3, steps=3), enrolled, enrolled]
         self.broker.start()
         self.wgfido("enroll", "wg0", "--yes", "--label", "blue")
         self.assertIn("recovery code: ABCD-EFGH-IJKL\n", self.out)
         self.assertIn(KEY["T"], self.out)
         self.assertIn("touch 3 of 3", self.err)
         self.assertEqual(self.broker.calls[0].options, {"label": "blue", "recovery": True})
+        self.assertNotIn("SaveConfig", self.err)
+        self.write("wireguard/wg0.conf", "[Interface]\nSaveConfig = true\nPrivateKey = %s\n" % KEY["D"])
+        self.wgfido("enroll", "wg0", "--yes")
+        self.assertRegex(self.err, "SaveConfig = true in line 2 of .*wireguard/wg0.conf writes")
+        os.unlink(self.where("wireguard/wg0.conf"))
         t = self.terminal("enroll", "wg0")
         t.expect("ABCD-EFGH-IJKL")
         t.expect("last group: ")
