@@ -12,6 +12,7 @@ client_libclient_a_SOURCES = \
 	client/cmd-lock.c \
 	client/cmd-monitor.c \
 	client/cmd-protect.c \
+	client/cmd-nm.c \
 	client/cmd-pubkey.c \
 	client/cmd-rekey.c \
 	client/cmd-revoke.c \
@@ -24,6 +25,11 @@ client_libclient_a_SOURCES = \
 	client/doctor-module.c client/doctor-polkit.c client/doctor-tokens.c client/doctor-udev.c client/doctor-units.c \
 	client/keyslot.c client/keyslot.h \
 	client/notify.c client/notify.h \
+	client/nm.c client/nm.h \
+	client/nm-plan.c \
+	client/nm-settings.c \
+	client/nm-setup.c \
+	client/nm-undo.c \
 	client/objects.c client/objects.h \
 	client/pinentry.c client/pinentry.h \
 	client/prompt.c client/prompt.h \
@@ -61,12 +67,12 @@ client_wgfido_prompt_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_prompt_LDADD = $(CLIENT_LIBS)
 
 CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py \
-	tests/integration/test-client-broker.py
+	tests/integration/test-client-broker.py tests/integration/test-client-nm.py
 CLIENT_TESTS += tests/integration/test-prompt.py
 EXTRA_DIST += tests/integration/prompt_case.py tests/integration/mock_notifications.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
-EXTRA_DIST += tests/integration/fake_broker.py tests/integration/client_case.py tests/integration/kill_at.c
+EXTRA_DIST += tests/integration/fake_broker.py tests/integration/fake_nm.py tests/integration/client_case.py tests/integration/kill_at.c
 
 UNIT_TESTS += tests/unit/test-wgconf
 tests_unit_test_wgconf_SOURCES = tests/unit/test-wgconf.c

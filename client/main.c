@@ -16,6 +16,7 @@ static const struct verb *const verbs[] = {
 	&verb_lock,
 	&verb_protect,
 	&verb_unprotect,
+	&verb_nm,
 	&verb_enroll,
 	&verb_gateway,
 	&verb_pubkey,

@@ -61,17 +61,18 @@ struct psk_parts {
 	bool has_public_key;
 	uint8_t public_key[KEY_SIZE];
 	size_t n_peers;
-	uint8_t (*peers)[KEY_SIZE];
+	struct tunnelconf_peer *peers;
 };
 
 static int add_peer(struct psk_parts *parts, const uint8_t key[static KEY_SIZE])
 {
-	uint8_t (*more)[KEY_SIZE] = reallocarray(parts->peers, parts->n_peers + 1, KEY_SIZE);
+	struct tunnelconf_peer *more = reallocarray(parts->peers, parts->n_peers + 1, sizeof(*more));
 
 	if (!more)
 		return say_errno(-ENOMEM, "There is no memory");
 	parts->peers = more;
-	memcpy(more[parts->n_peers++], key, KEY_SIZE);
+	more[parts->n_peers] = (struct tunnelconf_peer){};
+	memcpy(more[parts->n_peers++].public_key, key, KEY_SIZE);
 	return 0;
 }
 
@@ -118,7 +119,7 @@ static int parts_from_interface(struct psk_parts *parts, const char *ifname)
 	return r;
 }
 
-static int psk_write(const char *ifname, const struct psk_parts *parts)
+int tunnelconf_write_psk(const char *ifname, const uint8_t public_key[static KEY_SIZE], const struct tunnelconf_peer *peers, size_t n)
 {
 	char base64[KEY_BASE64_SIZE], *text = NULL;
 	size_t len = 0;
@@ -127,11 +128,13 @@ static int psk_write(const char *ifname, const struct psk_parts *parts)
 
 	if (!f)
 		return say_errno(-ENOMEM, "There is no memory");
-	key_to_base64(base64, parts->public_key);
+	key_to_base64(base64, public_key);
 	fprintf(f, MARKER "\n[Interface]\nMode = psk\nPublicKey = %s\n", base64);
-	for (size_t i = 0; i < parts->n_peers; i++) {
-		key_to_base64(base64, parts->peers[i]);
+	for (size_t i = 0; i < n; i++) {
+		key_to_base64(base64, peers[i].public_key);
 		fprintf(f, "\n[Peer]\nPublicKey = %s\n", base64);
+		if (peers[i].preshared_key_file)
+			fprintf(f, "PresharedKeyFile = %s\n", peers[i].preshared_key_file);
 	}
 	r = fclose(f) ? say_errno(-ENOMEM, "There is no memory") : conf_write(ifname, text, len);
 	free(text);
@@ -162,7 +165,7 @@ int tunnelconf_make_psk(const char *ifname, bool yes)
 	else if (!r && answer != 1)
 		r = say_outcome(OUTCOME_CANCELLED, NULL);
 	if (!r)
-		r = psk_write(ifname, &parts);
+		r = tunnelconf_write_psk(ifname, parts.public_key, parts.peers, parts.n_peers);
 	free(parts.peers);
 	return r;
 }

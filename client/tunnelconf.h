@@ -15,6 +15,13 @@ int tunnelconf_load(struct config **ret, const char *ifname);
 int tunnelconf_write_identity(const char *ifname);
 /* Mode = psk, with this side's key and the peers of its wg-quick file, or of the running interface. Asks first, unless yes. */
 int tunnelconf_make_psk(const char *ifname, bool yes);
+
+struct tunnelconf_peer {
+	uint8_t public_key[KEY_SIZE];
+	const char *preshared_key_file; /* NULL: none */
+};
+/* Mode = psk, with this side's key and these peers. */
+int tunnelconf_write_psk(const char *ifname, const uint8_t public_key[static KEY_SIZE], const struct tunnelconf_peer *peers, size_t n);
 /* Removes it if it is one of ours and unedited in its first line; *ret_removed says so (NULL: who cares). */
 int tunnelconf_remove_ours(const char *ifname, bool *ret_removed);
 

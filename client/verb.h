@@ -27,6 +27,7 @@ extern const struct verb verb_unprotect;
 extern const struct verb verb_rekey;
 extern const struct verb verb_keyslot;
 extern const struct verb verb_monitor;
+extern const struct verb verb_nm;
 extern const struct verb verb_doctor;
 
 #define EXIT_USAGE 2

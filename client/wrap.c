@@ -23,10 +23,18 @@ void wrap_set_key(struct wrap *w)
 	key_to_base64(w->public_key, public_key);
 }
 
+static int open_proxy(struct wrap *w)
+{
+	if (!w->proxy)
+		return proxy_open(&w->proxy);
+	return w->proxy->running ? 0 :
+		say_outcome(OUTCOME_FAILED, "The wgfido broker is not running: start wgfidod, as wgfidod(8) shows");
+}
+
 int wrap_already(struct wrap *w)
 {
 	struct proxy_tunnel *t;
-	int r = proxy_open(&w->proxy);
+	int r = open_proxy(w);
 
 	if (r)
 		return r;
@@ -135,7 +143,7 @@ int wrap_run(struct wrap *w)
 	/* Before anything is asked of the broker, or written: is there a way to show the code? */
 	r = recovery_check(&w->options);
 	if (!r)
-		r = proxy_open(&w->proxy);
+		r = open_proxy(w);
 	if (!r)
 		r = configure(w);
 	if (r)

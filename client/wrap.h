@@ -16,7 +16,7 @@ struct wrap {
 	const char *again; /* the command that goes on after an interruption: "wgfido protect wg0" */
 	const char *instead; /* what else can be done where another key is held already */
 	bool rekey;	   /* not this key but a new one */
-	struct proxy *proxy; /* opened by wrap_run; proxy_free is the caller's */
+	struct proxy *proxy; /* NULL: wrap_run opens it; proxy_free is the caller's */
 	struct call_options options;
 	struct secret *key;		       /* owned by the caller */
 	char public_key[KEY_BASE64_SIZE];      /* of that key */

@@ -64,6 +64,8 @@ class Keeper:
         for o in [o for o in self.broker.objects if isinstance(o, fake.Tunnel)]:
             self.broker.remove(o)
         for name in sorted(os.listdir(self.config_dir)):
+            if not name.endswith(".conf"):
+                continue
             with open(os.path.join(self.config_dir, name), encoding="utf-8") as f:
                 mode = "identity" if "identity" in f.read() else "psk"
             self.describe(self.broker.add(fake.Tunnel, name[: -len(".conf")], Mode=mode))
