@@ -85,6 +85,7 @@ static void check_all(struct doctor *d)
 			d->config_dir);
 	for (char **name = names; name && *name; name++)
 		doctor_check_tunnel(d, *name);
+	doctor_check_nm(d, names);
 	config_list_free(names);
 }
 

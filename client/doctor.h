@@ -108,5 +108,11 @@ void doctor_check_udev(struct doctor *d);
 bool doctor_is_leftover(const char *name);
 void doctor_check_files(struct doctor *d);
 
+/* doctor-nm.c: NetworkManager's profiles of these interfaces */
+struct stat;
+enum doctor_script { DOCTOR_SCRIPT_FINE, DOCTOR_SCRIPT_NOT_EXECUTABLE, DOCTOR_SCRIPT_UNSAFE };
+enum doctor_script doctor_script_judge(const struct stat *st);
+void doctor_check_nm(struct doctor *d, char **names);
+
 /* doctor-tokens.c */
 void doctor_check_tokens(struct doctor *d);

@@ -23,6 +23,7 @@ client_libclient_a_SOURCES = \
 	client/doctor.h \
 	client/doctor-bus.c client/doctor-checks.c client/doctor-clock.c client/doctor-files.c client/doctor-logind.c \
 	client/doctor-module.c client/doctor-polkit.c client/doctor-tokens.c client/doctor-udev.c client/doctor-units.c \
+	client/doctor-nm.c \
 	client/keyslot.c client/keyslot.h \
 	client/notify.c client/notify.h \
 	client/nm.c client/nm.h \
@@ -89,3 +90,8 @@ UNIT_TESTS += tests/unit/test-client-text
 tests_unit_test_client_text_SOURCES = tests/unit/test-client-text.c
 tests_unit_test_client_text_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_client_text_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-nm-plan
+tests_unit_test_nm_plan_SOURCES = tests/unit/test-nm-plan.c
+tests_unit_test_nm_plan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_nm_plan_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)

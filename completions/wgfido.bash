@@ -42,8 +42,21 @@ _wgfido_peers() {
 	} | sort -u | while IFS= read -r name; do printf '%s/%s\n' "$tunnel" "$name"; done
 }
 
+# NetworkManager's WireGuard connections. A name that a shell would take apart is offered as its UUID.
+_wgfido_connections() {
+	local name uuid type
+	while IFS=: read -r uuid type name; do
+		[[ $type == wireguard ]] || continue
+		if [[ $name =~ ^[A-Za-z0-9_.@+-]+$ ]]; then
+			printf '%s\n' "$name"
+		else
+			printf '%s\n' "$uuid"
+		fi
+	done < <(nmcli -g UUID,TYPE,NAME connection show 2>/dev/null)
+}
+
 _wgfido() {
-	local verbs="status approve revoke lock protect unprotect enroll gateway pubkey rekey keyslot tokens monitor doctor"
+	local verbs="status approve revoke lock protect unprotect nm enroll gateway pubkey rekey keyslot tokens monitor doctor"
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} options="" words="" i
 	local key="--token --pin-fd --confirm-pin" new="--yes --uv --label" wireguard=${WGFIDO_WIREGUARD_CONFDIR:-/etc/wireguard}
 	local -a places=()
@@ -59,6 +72,7 @@ _wgfido() {
 	protect) options="--rekey --no-recovery $new $key" ;;
 	unprotect) options="--recovery --recovery-fd $key" ;;
 	enroll | rekey) options="--no-recovery $new $key" ;;
+	nm) options="--identity --psk --no-recovery --recovery --recovery-fd $new $key" ;;
 	keyslot) options="--recovery --recovery-fd $new $key" ;;
 	esac
 	# The arguments that are complete already; what an option takes is none of them.
@@ -80,6 +94,8 @@ _wgfido() {
 		*/*:approve:0 | */*:revoke:0) words=$(_wgfido_peers "${cur%%/*}") ;;
 		*:protect:0 | *:enroll:0) words=$(_wgfido_tunnels "$wireguard"/*.conf) ;;
 		*:approve:0 | *:revoke:0 | *:unprotect:0 | *:gateway:0 | *:pubkey:0 | *:rekey:0) words=$(_wgfido_tunnels) ;;
+		*:nm:0) words="setup undo" ;;
+		*:nm:1) words=$(_wgfido_connections) ;;
 		*:keyslot:0) words="list add remove recover" ;;
 		*:keyslot:1) words=$(_wgfido_tunnels) ;;
 		*:keyslot:2) [[ ${places[0]} != remove ]] || words=$(_wgfido_status slots "${places[1]}") ;;

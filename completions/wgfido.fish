@@ -93,6 +93,11 @@ function __wgfido_slots
     test "$places[2]" = remove; and __wgfido_status slots $places[3]
 end
 
+# NetworkManager's WireGuard connections. A colon in a name has a backslash before it.
+function __wgfido_connections
+    nmcli -g TYPE,NAME connection show 2>/dev/null | string replace -rf '^wireguard:' '' | string replace -a '\\:' ':'
+end
+
 complete -c wgfido -f
 complete -c wgfido -n __wgfido_no_verb -l version -d 'Print the version'
 complete -c wgfido -l help -d 'Explain'
@@ -102,6 +107,7 @@ complete -c wgfido -n __wgfido_no_verb -a revoke -d 'Close a tunnel'
 complete -c wgfido -n __wgfido_no_verb -a lock -d 'Close every tunnel'
 complete -c wgfido -n __wgfido_no_verb -a protect -d 'Lock the private key of a wg-quick file to the security key'
 complete -c wgfido -n __wgfido_no_verb -a unprotect -d 'Put a protected private key back'
+complete -c wgfido -n __wgfido_no_verb -a nm -d 'Lock a WireGuard connection of NetworkManager to the security key'
 complete -c wgfido -n __wgfido_no_verb -a enroll -d 'Make a token key for a tunnel'
 complete -c wgfido -n __wgfido_no_verb -a gateway -d 'Print the lines that the other end adds'
 complete -c wgfido -n __wgfido_no_verb -a pubkey -d 'Print a public key of a tunnel'
@@ -114,6 +120,8 @@ complete -c wgfido -n __wgfido_no_verb -a doctor -d 'Check everything and say wh
 complete -c wgfido -n '__wgfido_at 0 approve revoke' -a '(__wgfido_targets)'
 complete -c wgfido -n '__wgfido_at 0 protect enroll' -a '(__wgfido_interfaces)'
 complete -c wgfido -n '__wgfido_at 0 unprotect gateway pubkey rekey' -a '(__wgfido_tunnels)'
+complete -c wgfido -n '__wgfido_at 0 nm' -a 'setup undo'
+complete -c wgfido -n '__wgfido_at 1 nm' -a '(__wgfido_connections)'
 complete -c wgfido -n '__wgfido_at 0 keyslot' -a 'list add remove recover'
 complete -c wgfido -n '__wgfido_at 1 keyslot' -a '(__wgfido_tunnels)'
 complete -c wgfido -n '__wgfido_at 2 keyslot' -a '(__wgfido_slots)'
@@ -122,15 +130,17 @@ complete -c wgfido -n '__wgfido_verb status' -l json -d 'For programs'
 complete -c wgfido -n '__wgfido_verb status' -l watch -d 'Again at each change'
 complete -c wgfido -n '__wgfido_verb approve' -l for -x -a '30m 1h 4h 8h' -d 'For this long'
 complete -c wgfido -n '__wgfido_verb approve' -l wait -d 'Wait for a security key'
+complete -c wgfido -n '__wgfido_verb nm' -l identity -d 'Lock the private key'
+complete -c wgfido -n '__wgfido_verb nm' -l psk -d 'Change preshared keys'
 complete -c wgfido -n '__wgfido_verb protect' -l rekey -d 'Make a new key'
-complete -c wgfido -n '__wgfido_verb protect enroll rekey' -l no-recovery -d 'Make no recovery code'
-complete -c wgfido -n '__wgfido_verb protect enroll rekey keyslot' -l yes -d 'Ask nothing'
-complete -c wgfido -n '__wgfido_verb protect enroll rekey keyslot' -l uv -x -a 'auto pin presence' -d 'PIN or presence'
-complete -c wgfido -n '__wgfido_verb protect enroll rekey keyslot' -l label -x -d 'Name of this security key'
-complete -c wgfido -n '__wgfido_verb unprotect keyslot' -l recovery -d 'A recovery code'
-complete -c wgfido -n '__wgfido_verb unprotect keyslot' -l recovery-fd -x -d 'Read the recovery code from there'
-complete -c wgfido -n '__wgfido_verb approve protect unprotect enroll rekey keyslot' -l token -x -a '(__wgfido_status tokens)' \
+complete -c wgfido -n '__wgfido_verb protect nm enroll rekey' -l no-recovery -d 'Make no recovery code'
+complete -c wgfido -n '__wgfido_verb protect nm enroll rekey keyslot' -l yes -d 'Ask nothing'
+complete -c wgfido -n '__wgfido_verb protect nm enroll rekey keyslot' -l uv -x -a 'auto pin presence' -d 'PIN or presence'
+complete -c wgfido -n '__wgfido_verb protect nm enroll rekey keyslot' -l label -x -d 'Name of this security key'
+complete -c wgfido -n '__wgfido_verb unprotect nm keyslot' -l recovery -d 'A recovery code'
+complete -c wgfido -n '__wgfido_verb unprotect nm keyslot' -l recovery-fd -x -d 'Read the recovery code from there'
+complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll rekey keyslot' -l token -x -a '(__wgfido_status tokens)' \
     -d 'Use this security key'
-complete -c wgfido -n '__wgfido_verb approve protect unprotect enroll rekey keyslot' -l pin-fd -x -d 'Read the PIN from there'
-complete -c wgfido -n '__wgfido_verb approve protect unprotect enroll rekey keyslot' -l confirm-pin \
+complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll rekey keyslot' -l pin-fd -x -d 'Read the PIN from there'
+complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll rekey keyslot' -l confirm-pin \
     -d 'Use the PIN also when few tries are left'

@@ -29,12 +29,26 @@ zle -C words list-choices words; bindkey '^I' words; print READ''Y
 """
 
 
+# nmcli -g FIELDS connection show
+NMCLI = r"""#!/bin/sh
+case $2 in
+TYPE,NAME) printf '%s\n' wireguard:office 'wireguard:my tunnel' 802-11-wireless:wg9 ;;
+UUID,TYPE,NAME) printf '%s\n' u-1:wireguard:office 'u-2:wireguard:my tunnel' u-3:802-11-wireless:wg9 ;;
+esac
+"""
+
+
 class Shell:
     """A mixin: what is the same in all shells. words(*typed) gives what may stand in place of the last."""
 
+    odd_connection = "my tunnel"
+
     def setUp(self):
         super().setUp()
-        self.env["PATH"] = os.path.dirname(WGFIDO) + ":" + os.environ["PATH"]
+        self.env["PATH"] = self.where("bin") + ":" + os.path.dirname(WGFIDO) + ":" + os.environ["PATH"]
+        os.mkdir(self.where("bin"))
+        self.write("bin/nmcli", NMCLI)
+        os.chmod(self.where("bin/nmcli"), 0o755)
         self.write("etc/wg0.conf", "[Interface]\nMode = psk\n[Peer]\nName = branch # far\nPublicKey = %s\n" % KEY["B"])
         self.write("etc/wg7.conf", "[Interface]\nName = none\n")
         self.write("wireguard/wg8.conf", "")
@@ -91,11 +105,16 @@ class Shell:
         self.assertEqual(self.words("approve", "--token", ""), {"path-1"})
         self.assertEqual(self.words("approve", "--for", ""), {"30m", "1h", "4h", "8h"})
         self.assertEqual(self.words("approve", "--for", "1h", "off"), {"office"})
+        self.assertEqual(self.words("nm", ""), {"setup", "undo"})
+        self.assertEqual(self.words("nm", "setup", ""), {"office", self.odd_connection})
+        self.assertEqual(self.words("nm", "undo", "of"), {"office"})
         self.assertEqual(self.words("keyslot", ""), {"list", "add", "remove", "recover"})
         self.assertEqual(self.words("keyslot", "remove", "wg0", ""), {"3", "12"})
 
 
 class Bash(Shell, ClientCase):
+    odd_connection = "u-2"  # a blank would need quotes
+
     def words(self, *typed):
         done = subprocess.run(["bash", "--norc", "-c", BASH_DRIVER, "bash", os.path.join(COMPLETIONS, "wgfido.bash"), *typed],
                               env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
@@ -122,6 +141,7 @@ class Zsh(Shell, ClientCase):
     """zsh completes only in its line editor, which wants a terminal."""
 
     shell = None
+    odd_connection = "my\\ tunnel"  # as it is typed
 
     def start(self):
         self.shell = Terminal([shutil.which("zsh"), "-f", "-i"], dict(self.env, HOME=self.dir))
