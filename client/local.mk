@@ -95,3 +95,18 @@ UNIT_TESTS += tests/unit/test-nm-plan
 tests_unit_test_nm_plan_SOURCES = tests/unit/test-nm-plan.c
 tests_unit_test_nm_plan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_nm_plan_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-assuan
+tests_unit_test_assuan_SOURCES = tests/unit/test-assuan.c
+tests_unit_test_assuan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_assuan_LDADD = client/libclient.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-prompt-state
+tests_unit_test_prompt_state_SOURCES = tests/unit/test-prompt-state.c
+tests_unit_test_prompt_state_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_prompt_state_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-assuan
+tests_fuzz_fuzz_assuan_SOURCES = tests/fuzz/fuzz-assuan.c
+tests_fuzz_fuzz_assuan_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_assuan_LDADD = tests/fuzz/libreplay.a client/libclient.a

@@ -141,7 +141,7 @@ void prompt_question_text(struct prompt_question *ret, const struct prompt_facts
 {
 	char token[160], what[288];
 
-	snprintf(token, sizeof(token), "%s", f->tunnel->prompt_token);
+	snprintf(token, sizeof(token), "%s", f->token);
 	text_shorten(token, NAME_CHARACTERS);
 	purpose(what, sizeof(what), f, f->tunnel->approval_lifetime);
 	snprintf(ret->text, sizeof(ret->text), "Type the PIN of %s %s, then touch it.", *token ? token : "your security key", what);

@@ -54,6 +54,7 @@ int prompt_facts_read(struct prompt_facts_list *ret, struct proxy *p, const char
 		l.facts[i] = (struct prompt_facts){
 			.tunnel = t,
 			.peer = names->peer,
+			.token = *t->prompt_token ? t->prompt_token : p->n_tokens == 1 ? p->tokens[0].name : "",
 			.approvable = strcmp(t->approval_scope, "peer") || proxy_count_peers(p, t) < 2,
 			.agent = names->agent ? names->agent->state : "",
 		};

@@ -111,6 +111,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 		outcome = proxy_error_text(text, sizeof(text), e, -sd_bus_error_get_errno(e));
 	c->slot = sd_bus_slot_unref(c->slot);
 	snprintf(ifname, sizeof(ifname), "%s", c->ifname);
+	/* The answer comes before the news of the state that it leaves: what still looks pending is over. */
+	(void)proxy_refresh(run->proxy);
 	/* The PIN stays for the confirmation that few tries want. */
 	if (outcome != OUTCOME_PIN_FEW_TRIES_LEFT)
 		call_drop(call_find(run, ifname));

@@ -193,7 +193,7 @@ static int entry_update(struct prompt *p, const struct prompt_facts *f)
 	e->seen = true;
 	e->approvable = f->approvable;
 	prompt_tunnel_name(e->name, sizeof(e->name), f->tunnel);
-	if (e->ours == OURS_NONE || *f->tunnel->prompt_token)
+	if (e->ours == OURS_NONE || e->ours == OURS_CALL)
 		prompt_question_text(&e->question, f);
 	news_update(e, f, fresh);
 	/* Somebody else has opened it meanwhile. */
@@ -208,8 +208,12 @@ static void entry_lost(struct prompt *p, struct entry *e)
 {
 	bool was_open = e->approved && e->up;
 
-	ours_end(p, e);
-	news_clear(e);
+	/* The broker's end answers a call too. */
+	if (p->running || e->ours != OURS_CALL)
+		ours_end(p, e);
+	/* That it went away under a call stays said. */
+	if (p->running || e->news.kind != PROMPT_FAILED || e->news.action != PROMPT_ACTION_NONE)
+		news_clear(e);
 	if (was_open && !p->running)
 		prompt_card_broker_gone(&e->news, e->name);
 	e->approved = false;
@@ -278,6 +282,7 @@ static bool may_retry(enum outcome o)
 	case OUTCOME_TOUCH_TIMEOUT:
 	case OUTCOME_PIN_REQUIRED:
 	case OUTCOME_PIN_INVALID:
+	case OUTCOME_PIN_BLOCKED: /* until it is plugged in anew, mostly */
 	case OUTCOME_WRONG_TOKEN:
 	case OUTCOME_TOKEN_BUSY:
 	case OUTCOME_TOKEN_FAILED:
@@ -285,7 +290,6 @@ static bool may_retry(enum outcome o)
 	case OUTCOME_OK:
 	case OUTCOME_CANCELLED:
 	case OUTCOME_PIN_FEW_TRIES_LEFT:
-	case OUTCOME_PIN_BLOCKED:
 	case OUTCOME_NOT_ENROLLED:
 	case OUTCOME_NOT_APPROVED:
 	case OUTCOME_UNSUPPORTED:
@@ -304,7 +308,7 @@ static bool may_retry(enum outcome o)
 static void fail(struct prompt *p, struct entry *e, enum outcome outcome, const char *text)
 {
 	struct proxy_tunnel t = {.interface = e->ifname, .name = (char[]){""}};
-	const struct prompt_facts f = {.tunnel = &t, .peer = "", .approvable = e->approvable, .agent = ""};
+	const struct prompt_facts f = {.tunnel = &t, .peer = "", .token = "", .approvable = e->approvable, .agent = ""};
 
 	if (outcome != OUTCOME_OK && outcome != OUTCOME_CANCELLED && !e->approved) {
 		prompt_card_failed(&e->news, &f, text, may_retry(outcome));

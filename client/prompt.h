@@ -54,6 +54,7 @@ struct prompt_question {
 struct prompt_facts {
 	const struct proxy_tunnel *tunnel;
 	const char *peer;  /* whom the pending request is for, where that is not the whole tunnel; "" */
+	const char *token; /* the name of the key that is meant, where that is clear; "" */
 	bool approvable;   /* one Approve() opens it: not with ApprovalScope = peer and several peers */
 	const char *agent; /* "absent", "closed", "open", "error"; "": not guarded */
 };

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,6 +29,36 @@ static void test_printable(void **state)
 	text[1] = '\0';
 	text_make_printable(text);
 	assert_int_equal((unsigned char)text[0], 0xc2);
+}
+
+static void check_shortened(const char *text, size_t max, const char *expected)
+{
+	char buf[64];
+
+	snprintf(buf, sizeof(buf), "%s", text);
+	text_shorten(buf, max);
+	assert_string_equal(buf, expected);
+}
+
+static void test_shorten(void **state)
+{
+	UNUSED;
+	check_shortened("", 5, "");
+	check_shortened("abcde", 5, "abcde");
+	check_shortened("abcdef", 5, "ab...");
+	check_shortened("abcdef", 3, "...");
+	check_shortened("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", 4, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f");
+	check_shortened("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f!", 4, "\xc3\xa4...");
+	/* Half a character at the end. */
+	check_shortened("ab\xe2\x82", 5, "ab");
+	check_shortened("abcd\xf0\x9f\x94", 5, "abcd");
+	/* What turns the direction of writing. */
+	{
+		char text[] = "a\xe2\x80\xae" "b\xe2\x81\xa7" "c\xe2\x80\xa6\xe2\x80";
+
+		text_make_printable(text);
+		assert_string_equal(text, "a???b???c\xe2\x80\xa6\xe2\x80");
+	}
 }
 
 static struct proxy_tunnel tunnel(char *prompt, char *token)
@@ -145,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_shorten),
 		cmocka_unit_test(test_prompts),
 		cmocka_unit_test(test_seconds_left),
 		cmocka_unit_test(test_times),
