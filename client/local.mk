@@ -68,9 +68,10 @@ client_wgfido_prompt_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_prompt_LDADD = $(CLIENT_LIBS)
 
 CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py \
-	tests/integration/test-client-broker.py tests/integration/test-client-nm.py
-CLIENT_TESTS += tests/integration/test-prompt.py
-EXTRA_DIST += tests/integration/prompt_case.py tests/integration/mock_notifications.py
+	tests/integration/test-client-broker.py tests/integration/test-client-nm.py \
+	tests/integration/test-prompt.py tests/integration/test-desktop.py
+EXTRA_DIST += docs/desktop.md docs/desktop.png tests/integration/prompt_case.py tests/integration/desktop_case.py \
+	tests/integration/mock_notifications.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 EXTRA_DIST += tests/integration/fake_broker.py tests/integration/fake_nm.py tests/integration/client_case.py tests/integration/kill_at.c

@@ -7,3 +7,6 @@ iconsdir = $(datadir)/icons/hicolor/scalable/apps
 dist_icons_DATA = desktop/wgfido.svg
 symbolicdir = $(datadir)/icons/hicolor/symbolic/apps
 dist_symbolic_DATA = desktop/wgfido-symbolic.svg
+
+dist_check_SCRIPTS += tests/contract/test-desktop-entry.py
+TESTS += tests/contract/test-desktop-entry.py

@@ -115,6 +115,21 @@ class Agreement(unittest.TestCase):
         self.assertNotRegex(rules[0], r"(?i)idvendor|idproduct|TAG-=|TAG=|:=")
 
 
+class UserUnit(unittest.TestCase):
+    """wgfido-prompt in the session."""
+
+    def test_agreement(self):
+        values = unit("user/wgfido-prompt.service")
+        name = re.search(r'#define WGFIDO_PROMPT_BUS_NAME "([^"]+)"', read(SOURCE, "common", "names.h"))[1]
+        self.assertEqual(values[("Service", "BusName")], [name])
+        self.assertEqual(values[("Install", "WantedBy")], ["graphical-session.target"])
+        self.assertEqual(values[("Unit", "PartOf")], ["graphical-session.target"])
+        self.assertEqual(values[("Service", "Restart")], ["on-failure"])
+        # A user's service manager can set these up without help; one that it cannot would keep the service from starting.
+        for key in ("ProtectSystem", "PrivateTmp", "PrivateDevices", "ProtectHome", "CapabilityBoundingSet"):
+            self.assertNotIn(("Service", key), values)
+
+
 @unittest.skipUnless(ANALYZE, "systemd-analyze is not installed")
 class Systemd(unittest.TestCase):
     def exposure(self, path):
@@ -161,6 +176,22 @@ class Systemd(unittest.TestCase):
             self.assertEqual(self.ours(result.stdout), [])
             self.copy(where, lambda text: text.replace("WatchdogSec=10", "WatchdogSec=ten"))
             self.assertNotEqual(self.ours(self.verify(where).stdout), [])
+
+
+    def test_verify_user(self):
+        text = re.sub(r"/\S*/wgfido-prompt(?=\s)", os.path.abspath(os.path.join(BUILD, "client", "wgfido-prompt")),
+                      read(BUILD, "systemd", "user", "wgfido-prompt.service"))
+        for change, good in (("Type=dbus", True), ("Type=bus", False)):
+            with tempfile.TemporaryDirectory() as where:
+                path = os.path.join(where, "wgfido-prompt.service")
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(text.replace("Type=dbus", change))
+                out = subprocess.run([ANALYZE, "verify", "--user", "--man=no", "--no-pager", path], stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True, check=False,
+                                     env=dict(os.environ, XDG_RUNTIME_DIR=where)).stdout
+                # The machine that builds may have no user bus.
+                wrong = [line for line in self.ours(out) if "dbus.socket not found" not in line]
+                self.assertEqual(not wrong, good, out)
 
 
 if __name__ == "__main__":
