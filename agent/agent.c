@@ -174,6 +174,11 @@ bool agent_lease_due(struct agent *a, const struct instant *now)
 	return due;
 }
 
+void agent_objects_failed(struct agent *a)
+{
+	a->wants_objects = true;
+}
+
 bool agent_wants_objects(struct agent *a)
 {
 	const bool wants = a->wants_objects && a->broker_here && a->lease.held;
@@ -285,16 +290,25 @@ void agent_got_private_key(struct agent *a, const char *ifname, struct secret *k
 	guard_kick(g);
 }
 
+/* True when this one, in this of the two rounds, is to be looked at: what hangs keeps the others waiting, and not the other way round. */
+static bool agent_turn(const struct guard *g, bool slow_round)
+{
+	return g->slow == slow_round;
+}
+
 bool agent_run(struct agent *a)
 {
 	bool ok = true;
 
-	for (struct guard *g = a->guards; g; g = g->next) {
-		if (!guard_run(g))
-			ok = false;
-		if (!a->world.gateway && a->ask_psk)
-			(void)agent_ask(a, g);
-	}
+	for (int slow_round = 0; slow_round <= 1; slow_round++)
+		for (struct guard *g = a->guards; g; g = g->next) {
+			if (!agent_turn(g, slow_round))
+				continue;
+			if (!guard_run(g))
+				ok = false;
+			if (!a->world.gateway && a->ask_psk)
+				(void)agent_ask(a, g);
+		}
 	agent_drop_gone(a, false);
 	return ok;
 }
@@ -318,11 +332,14 @@ bool agent_stop(struct agent *a, const char *reason)
 
 	for (unsigned int i = 0; i < STOP_TRIES && !ok; i++) {
 		ok = true;
-		for (struct guard *g = a->guards; g; g = g->next) {
-			guard_stop(g, reason);
-			if (!guard_run(g) || !guard_is_closed(g))
-				ok = false;
-		}
+		for (int slow_round = 0; slow_round <= 1; slow_round++)
+			for (struct guard *g = a->guards; g; g = g->next) {
+				if (!agent_turn(g, slow_round))
+					continue;
+				guard_stop(g, reason);
+				if (!guard_run(g) || !guard_is_closed(g))
+					ok = false;
+			}
 	}
 	return ok;
 }

@@ -35,6 +35,8 @@ void agent_lease(struct agent *a, bool answered);
 bool agent_lease_due(struct agent *a, const struct instant *now);
 /* True, once, when what the broker said of its tunnels is to be heard again from the start. */
 bool agent_wants_objects(struct agent *a);
+/* It was asked for that, and gave no answer: it will be asked again. */
+void agent_objects_failed(struct agent *a);
 void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
 	const char *end_reason);
 void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);

@@ -222,9 +222,13 @@ static int on_objects(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	int r;
 
 	(void)error;
-	/* An error leaves everything closed; the lease tells what becomes of this broker. */
-	if (!question_is_current(q) || sd_bus_message_is_method_error(m, NULL))
+	if (!question_is_current(q))
 		return 0;
+	/* What is not told is closed. */
+	if (sd_bus_message_is_method_error(m, NULL)) {
+		q->bus->handlers->objects_failed(q->bus->userdata);
+		return 0;
+	}
 	r = sd_bus_message_enter_container(m, 'a', "{oa{sa{sv}}}");
 	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "oa{sa{sv}}")) > 0) {
 		r = sd_bus_message_read_basic(m, 'o', &path);
@@ -233,6 +237,8 @@ static int on_objects(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		if (r >= 0)
 			r = sd_bus_message_exit_container(m);
 	}
+	if (r < 0)
+		q->bus->handlers->objects_failed(q->bus->userdata);
 	return 0;
 }
 

@@ -20,6 +20,8 @@ struct bus_handlers {
 	void (*tunnel)(void *userdata, const char *ifname, const uint8_t *public_key, uint64_t approved_until_us, const char *state,
 		const char *end_reason);
 	void (*peer)(void *userdata, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t approved_until_us);
+	/* What bus_ask_objects asked for did not come, or not whole. */
+	void (*objects_failed)(void *userdata);
 	/* A tunnel object came or went: the configuration has changed. */
 	void (*changed)(void *userdata);
 	void (*lease)(void *userdata, bool answered);

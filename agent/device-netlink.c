@@ -163,7 +163,7 @@ static int netlink_dump(struct device_netlink *n, const char *ifname, struct dev
 static int netlink_get(struct device_backend *b, const char *ifname, struct device **ret)
 {
 	struct device_netlink *n = netlink_from(b);
-	const uint64_t deadline = device_io_deadline_us();
+	const uint64_t deadline = device_io_deadline_us(device_io_timeout_ms);
 	int r;
 
 	if (strlen(ifname) >= IF_NAMESIZE)
@@ -188,7 +188,7 @@ static int netlink_set_message(struct device_netlink *n, size_t len, uint32_t se
 {
 	struct device_netlink_decoder d = { .seq = seq, .family = n->family };
 
-	return netlink_exchange(n, len, &d, device_io_deadline_us());
+	return netlink_exchange(n, len, &d, device_io_deadline_us(device_io_timeout_ms));
 }
 
 static int netlink_set_once(struct device_netlink *n, const char *ifname, const struct device_change *change)
@@ -219,7 +219,7 @@ static int netlink_set(struct device_backend *b, const char *ifname, const struc
 		return -ENODEV;
 	r = netlink_set_once(n, ifname, change);
 	if (r == -ENOENT) {
-		r = netlink_resolve(n, device_io_deadline_us());
+		r = netlink_resolve(n, device_io_deadline_us(device_io_timeout_ms));
 		if (r == 0)
 			r = netlink_set_once(n, ifname, change);
 	}
@@ -256,7 +256,7 @@ int device_netlink_new(struct device_backend **ret)
 	n->backend.ops = &netlink_ops;
 	n->buf = sodium_malloc(DEVICE_NETLINK_MESSAGE_MAX);
 	if (n->buf)
-		r = netlink_resolve(n, device_io_deadline_us());
+		r = netlink_resolve(n, device_io_deadline_us(device_io_timeout_ms));
 	if (r < 0) {
 		netlink_free(&n->backend);
 		return r;

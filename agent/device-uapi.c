@@ -31,6 +31,7 @@ struct device_uapi {
 	struct device_backend backend; /* first: the backend is cast to this */
 	char *rundir;
 	char *buf; /* guarded, BUFFER_SIZE */
+	struct device_io_patience patience;
 };
 
 static struct device_uapi *uapi_from(struct device_backend *b)
@@ -146,7 +147,7 @@ static int uapi_get(struct device_backend *b, const char *ifname, struct device 
 {
 	static const char request[] = "get=1\n\n";
 	struct device_uapi *u = uapi_from(b);
-	const uint64_t deadline = device_io_deadline_us();
+	const uint64_t deadline = device_io_deadline_us(device_io_patience_ms(&u->patience, ifname));
 	struct device_uapi_parser p;
 	struct device *d = NULL;
 	int fd, r;
@@ -162,6 +163,7 @@ static int uapi_get(struct device_backend *b, const char *ifname, struct device 
 	if (r == 0)
 		r = device_uapi_parser_finish(&p, &d);
 	close(fd);
+	device_io_patience_learn(&u->patience, ifname, r == -ETIMEDOUT);
 	device_uapi_parser_clear(&p);
 	sodium_memzero(u->buf, BUFFER_SIZE);
 	if (r < 0)
@@ -175,7 +177,7 @@ static int uapi_get(struct device_backend *b, const char *ifname, struct device 
 /* One set=1 with its answer. 1: there is more to set; 0: that was all. */
 static int uapi_set_operation(struct device_uapi *u, const char *ifname, struct device_uapi_encoder *e)
 {
-	const uint64_t deadline = device_io_deadline_us();
+	const uint64_t deadline = device_io_deadline_us(device_io_patience_ms(&u->patience, ifname));
 	struct device_uapi_parser p;
 	bool end = false;
 	int fd, len, r, answer;
@@ -206,6 +208,7 @@ static int uapi_set_operation(struct device_uapi *u, const char *ifname, struct 
 			r = answer;
 	}
 	close(fd);
+	device_io_patience_learn(&u->patience, ifname, r == -ETIMEDOUT);
 	device_uapi_parser_clear(&p);
 	return r < 0 ? r : 1;
 }

@@ -308,6 +308,7 @@ bool guard_run(struct guard *g)
 		if (r == 1 && g->gateway && !g->rotator->release && !g->stop)
 			r = 0;
 	}
+	g->slow = r == -ETIMEDOUT;
 	g->device_error[0] = '\0';
 	if (r < 0)
 		(void)snprintf(g->device_error, sizeof(g->device_error), "WireGuard cannot be %s: %s", d ? "set" : "read", strerror(-r));

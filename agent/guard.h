@@ -47,6 +47,7 @@ struct guard {
 	char reason[192], problem[320];
 	bool was_open; /* and nobody was told yet that it is not any more */
 	bool kicked;
+	bool slow; /* its WireGuard let the last exchange time out: the others come first */
 };
 
 int guard_new(struct guard **ret, struct guard_world *w, const char *ifname);

@@ -17,6 +17,20 @@
 #define TICK_US US_PER_SEC
 #define STOPPED "the agent was stopped"
 
+/* systemd tells an ExecStopPost= command how the service ended. */
+static const char *close_all_reason(void)
+{
+	const char *result = getenv("SERVICE_RESULT");
+
+	if (!result)
+		return "closed by wgfido-rotate --close-all";
+	if (strcmp(result, "watchdog") == 0)
+		return "the agent hung, and was killed";
+	if (strcmp(result, "signal") == 0 || strcmp(result, "core-dump") == 0)
+		return "the agent was killed";
+	return strcmp(result, "success") == 0 ? STOPPED : "the agent failed";
+}
+
 struct program {
 	struct agent agent;
 	struct device_set *devices;
@@ -76,8 +90,8 @@ static void program_run(struct program *p)
 	uint64_t next;
 
 	(void)agent_run(&p->agent);
-	if (p->bus && agent_wants_objects(&p->agent))
-		(void)bus_ask_objects(p->bus);
+	if (p->bus && agent_wants_objects(&p->agent) && bus_ask_objects(p->bus) < 0)
+		agent_objects_failed(&p->agent);
 	/* What is due now waits for the loop's next turn, so that signals and the bus get theirs. */
 	next = agent_next(&p->agent);
 	if (next > now.boot_us + TICK_US)
@@ -125,6 +139,15 @@ static void on_peer(void *userdata, const char *ifname, const uint8_t public_key
 	program_run(p);
 }
 
+/* Asked again by the next run, a second later at most: a broker that cannot answer is not asked in a circle. */
+static void on_objects_failed(void *userdata)
+{
+	struct program *p = userdata;
+
+	log_warning("the broker does not say what is approved: asking again");
+	agent_objects_failed(&p->agent);
+}
+
 static void on_changed(void *userdata)
 {
 	struct program *p = userdata;
@@ -166,6 +189,7 @@ static const struct bus_handlers bus_handlers = {
 	.broker = on_broker,
 	.tunnel = on_tunnel,
 	.peer = on_peer,
+	.objects_failed = on_objects_failed,
 	.changed = on_changed,
 	.lease = on_lease,
 	.psk = on_psk,
@@ -453,7 +477,7 @@ int main(int argc, char **argv)
 	agent_init(&p.agent);
 	r = program_start(&p);
 	if (r == 0 && args.close_all)
-		p.failed = !agent_stop(&p.agent, "closed by wgfido-rotate --close-all");
+		p.failed = !agent_stop(&p.agent, close_all_reason());
 	else if (r == 0) {
 		r = program_loop(&p);
 		if (r < 0) {

@@ -319,6 +319,35 @@ static void test_untrusted_listener(void **state)
 	assert_int_equal(do_get(f), -EPERM);
 }
 
+/* Which interfaces have little time: only those that used up all of it, and not each time. */
+static void test_patience(void **state)
+{
+	struct device_io_patience p = { 0 };
+	char name[IF_NAMESIZE];
+	unsigned int n_full = 0;
+
+	(void)state;
+	device_io_timeout_ms = 2000;
+	device_io_patience_learn(&p, "wg0", false);
+	assert_int_equal(device_io_patience_ms(&p, "wg0"), 2000);
+	device_io_patience_learn(&p, "wg0", true);
+	assert_int_equal(device_io_patience_ms(&p, "wg0"), 250);
+	assert_int_equal(device_io_patience_ms(&p, "wg1"), 2000);
+	for (unsigned int i = 0; i < 80; i++) {
+		n_full += device_io_patience_ms(&p, "wg0") == 2000;
+		device_io_patience_learn(&p, "wg0", true);
+	}
+	assert_int_equal(n_full, 10);
+	device_io_patience_learn(&p, "wg0", false);
+	assert_int_equal(device_io_patience_ms(&p, "wg0"), 2000);
+	/* More than there is room for. */
+	for (int i = 0; i < DEVICE_IO_SLOW_MAX + 3; i++) {
+		(void)snprintf(name, sizeof(name), "many%d", i);
+		device_io_patience_learn(&p, name, true);
+		assert_int_equal(device_io_patience_ms(&p, name), i < DEVICE_IO_SLOW_MAX ? 250 : 2000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_server_says_error_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_server_garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_invalid_change_is_not_sent, setup, teardown),
+		cmocka_unit_test(test_patience),
 		cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_untrusted_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_untrusted_listener, setup, teardown),

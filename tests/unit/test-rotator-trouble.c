@@ -168,6 +168,93 @@ static void test_no_config_is_not_guarded(void **state)
 	assert_true(is_closed(f));
 }
 
+/* An interface "aa0", which comes before wg0, of a WireGuard that takes its time and gives no answer. */
+static struct device_backend hung_backend;
+static unsigned int n_hung, hung_at_sets;
+
+static int hung_get(struct device_backend *b, const char *ifname, struct device **ret)
+{
+	(void)b;
+	(void)ifname;
+	(void)ret;
+	n_hung++;
+	return -ETIMEDOUT;
+}
+
+static const struct device_backend_ops hung_ops = { .name = "hung", .get = hung_get };
+
+static int (*choose_other)(struct guard_world *w, const char *ifname, struct device_backend **ret);
+
+static int choose_hung(struct guard_world *w, const char *ifname, struct device_backend **ret)
+{
+	struct fixture *f = w->userdata;
+
+	if (strcmp(ifname, "aa0") != 0)
+		return choose_other(w, ifname, ret);
+	hung_at_sets = f->wg->n_sets;
+	*ret = &hung_backend;
+	return 0;
+}
+
+static void test_what_hangs_comes_last(void **state)
+{
+	struct fixture *f = *state;
+	char conf[sizeof(f->conf)], path[128];
+	unsigned int before;
+
+	(void)snprintf(conf, sizeof(conf), "%s", f->conf);
+	(void)snprintf(f->conf, sizeof(f->conf), "%s/aa0.conf", f->dir);
+	write_psk_conf(f, false);
+	hung_backend.ops = &hung_ops;
+	n_hung = 0;
+	choose_other = f->agent.world.choose;
+	f->agent.world.choose = choose_hung;
+	assert_int_equal(agent_reload(&f->agent), 0);
+	assert_false(agent_run(&f->agent));
+	assert_int_equal(agent_find(&f->agent, "aa0")->state, STATUS_ERROR);
+	agent_broker(&f->agent, true);
+	agent_lease(&f->agent, true);
+	agent_tunnel(&f->agent, "wg0", f->token, 0, "locked", "");
+	approve(f);
+	/* wg0 is closed before anybody waits for aa0 again. */
+	before = f->wg->n_sets;
+	n_hung = 0;
+	agent_interface(&f->agent, NULL);
+	agent_peer(&f->agent, "wg0", f->other, 0);
+	(void)agent_run(&f->agent);
+	assert_true(is_closed(f));
+	assert_int_equal(n_hung, 1);
+	assert_true(hung_at_sets > before);
+	/* Nor does it keep the others open at the end. */
+	approve(f);
+	before = f->wg->n_sets;
+	hung_at_sets = 0;
+	assert_false(agent_stop(&f->agent, "stopped"));
+	assert_true(is_closed(f));
+	assert_true(hung_at_sets > before);
+
+	assert_int_equal(unlink(f->conf), 0);
+	(void)snprintf(path, sizeof(path), "%s/aa0.json", f->run);
+	assert_int_equal(unlink(path), 0);
+	(void)snprintf(f->conf, sizeof(f->conf), "%s", conf);
+}
+
+static void test_objects_are_asked_for_again(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	broker(f);
+	assert_false(agent_wants_objects(&f->agent));
+	agent_objects_failed(&f->agent);
+	assert_true(agent_wants_objects(&f->agent));
+	assert_false(agent_wants_objects(&f->agent));
+	/* Not of a broker that is gone. */
+	agent_objects_failed(&f->agent);
+	agent_broker(&f->agent, false);
+	assert_false(agent_wants_objects(&f->agent));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +264,8 @@ int main(void)
 		TEST(test_bad_config),
 		TEST(test_never_a_good_config),
 		TEST(test_no_config_is_not_guarded),
+		TEST(test_what_hangs_comes_last),
+		TEST(test_objects_are_asked_for_again),
 	};
 
 	if (secret_init() < 0)

@@ -3,6 +3,9 @@
 EXTRA_DIST += tests/vm/check-vm tests/vm/artefacts.sh tests/vm/initramfs-init tests/vm/image-setup \
 	tests/vm/guest-fast tests/vm/guest-run tests/vm/lib.sh tests/vm/full-lib.sh tests/vm/full-both.sh tests/vm/packages-lib.sh
 
+check_PROGRAMS += tests/vm/hub
+tests_vm_hub_SOURCES = tests/vm/hub.c
+
 .PHONY: check-vm
 check-vm: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)

@@ -22,6 +22,7 @@ check "thawed, it answers" wait_for 20 both_ready
 open_both
 
 closes "agent stopped" 5000 systemctl stop wgfido-rotate
+check_eq "the status says why" "$(agent_state office .reason)" "the agent was stopped"
 systemctl start wgfido-rotate
 check "started again, it opens what is still approved" passes
 

@@ -26,6 +26,18 @@ closes "key pulled after that" 3000 pull_blue
 full_plug blue
 open_both
 
+# This kernel renames only what is down; what it is called when it is up again makes no difference.
+rename() { ip link set "$1" down && ip link set "$1" name "$2" && ip link set "$2" up && ip route add "$3" dev "$2"; }
+renamed() { [ "$(wg show away private-key)" = "(none)" ]; }
+start=$(now_ms)
+rename home away 10.8.0.2/32
+check "renamed: its private key is taken out" wait_for 5 renamed
+echo "# renamed: $(($(now_ms) - start)) ms until closed"
+check_not "no packet" wg_pings laptop 10.8.0.2 0.5
+check_not "none back" wg_pings gateway 10.8.0.1 0.5
+rename away home 10.8.0.2/32
+check "with its name again it opens, still approved" passes
+
 # The broker holds suspend back through logind, also through the one that comes after.
 inhibits() { busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors 2>/dev/null | grep -q '"wgfido"'; }
 check "suspend is held back" inhibits
