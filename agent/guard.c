@@ -8,6 +8,7 @@
 
 #define GUARD_LOOKS 8			  /* before it is left for the next second */
 #define GUARD_POLL_US US_PER_SEC	  /* drift of a client's interface */
+#define GUARD_POLL_OPEN_US (US_PER_SEC / 2) /* of an open one: users wait until it is repaired */
 
 int guard_new(struct guard **ret, struct guard_world *w, const char *ifname)
 {
@@ -313,8 +314,11 @@ bool guard_run(struct guard *g)
 	if (r < 0)
 		(void)snprintf(g->device_error, sizeof(g->device_error), "WireGuard cannot be %s: %s", d ? "set" : "read", strerror(-r));
 	now = clock_now(g->world->clock);
-	g->next_us = now.boot_us + (g->gateway ? gateway_poll_us(g->gateway) : GUARD_POLL_US);
 	guard_tell(g, d, &now);
+	if (g->gateway)
+		g->next_us = now.boot_us + gateway_poll_us(g->gateway);
+	else
+		g->next_us = now.boot_us + (g->state == STATUS_OPEN ? GUARD_POLL_OPEN_US : GUARD_POLL_US);
 	device_free(d);
 	return r == 0;
 }

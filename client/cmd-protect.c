@@ -33,7 +33,7 @@ static int file_check(struct protect *c, bool *ret_done)
 
 	r = wgfile_open(&c->file, c->wrap.ifname);
 	if (r == -ENOENT)
-		return say_outcome(OUTCOME_INVALID_ARGUMENT, "There is no %s/%s.conf: protect takes the key of a wg-quick file",
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "There is no %s/%s.conf: protect takes the key of a wg-quick file (`wgfido nm setup` that of a NetworkManager connection)",
 			dirs_wireguard(), c->wrap.ifname);
 	if (r)
 		return r;

@@ -72,7 +72,7 @@ static void check_script(struct doctor *d)
 	}
 	if (i == sizeof(dirs) / sizeof(dirs[0])) {
 		doctor_wrong(d, "install wgfido anew", "NetworkManager's dispatcher script " WGFIDO_NMDISPATCHERDIR "/" SCRIPT
-			     " is not there: what a reapply changes is found a second later");
+			     " is not there: what a reapply changes is found half a second later");
 		return;
 	}
 	switch (doctor_script_judge(&st)) {

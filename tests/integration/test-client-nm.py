@@ -282,6 +282,55 @@ class Which(NmCase):
         self.assertNotIn("\x1b", self.err)
 
 
+class Doctor(NmCase):
+    def setUp(self):
+        super().setUp()
+        self.env["WGFIDO_ROOT"] = self.where("root")
+        os.makedirs(self.where("root/etc/NetworkManager/dispatcher.d"))
+
+    def doctor(self):
+        self.wgfido("doctor", status=None)
+        return self.out
+
+    def test_profile(self):
+        self.assertNotIn("NetworkManager", self.doctor())
+        self.write("etc/wg0.conf", "[Interface]\nMode = identity\n")
+        if os.geteuid() == 0:
+            self.assertIn("wg0: NetworkManager's connection office still has the private key", self.doctor())
+            self.assertIn("wgfido nm setup " + UUID, self.out)
+        else:
+            self.assertIn("was not checked; run this as root", self.doctor())
+        self.nothing_said()
+        os.unlink(self.where("etc/wg0.conf"))
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        self.assertIn("wg0 goes with NetworkManager's connection office", self.doctor())
+        self.nm.hooks["GetSettings"] = self.nm.hooks["GetSecrets"] = self.nm.deny
+        self.assertNotIn("connection office", self.doctor())
+
+    def test_flags(self):
+        self.wgfido("nm", "setup", "office", "--psk")
+        self.profile.settings["wireguard"]["peers"][0]["preshared-key-flags"] = dbus.UInt32(1)
+        self.assertIn("asks for a preshared key", self.doctor())
+
+    def test_script(self):
+        script = "root/etc/NetworkManager/dispatcher.d/90-wgfido"
+        self.write("etc/wg0.conf", "[Interface]\nMode = identity\n")
+        self.assertIn("dispatcher script", self.doctor())
+        self.assertIn("is not there", self.out)
+        self.write(script, "#!/bin/sh\n")
+        os.chmod(self.where(script), 0o644)
+        self.assertIn("no executable file", self.doctor())
+        os.chmod(self.where(script), 0o777)
+        self.assertIn("others than root may change it", self.doctor())
+        os.chmod(self.where(script), 0o755)
+        self.assertIn("NetworkManager runs" if os.geteuid() == 0 else "others than root", self.doctor())
+
+    def test_no_networkmanager(self):
+        self.write("etc/wg0.conf", "[Interface]\nMode = identity\n")
+        self.broker.connection.release_name("org.freedesktop.NetworkManager")
+        self.assertNotIn("NetworkManager", self.doctor())
+
+
 class Killed(NmCase):
     """Killed before each step that changes something, then run again."""
 
