@@ -316,8 +316,12 @@ static int on_update(sd_event_source *source, void *userdata)
 	if (run->pinentry && !pin_token_is_there(run))
 		pin_end(run, OUTCOME_TOKEN_MISSING, NULL, "The security key was pulled out.");
 	r = prompt_facts_read(&l, run->proxy, dirs_agent_run());
+	for (size_t i = 0; i < l.n; i++)
+		log_debug("%s: %s, %s for the agent", l.facts[i].tunnel->interface, l.facts[i].tunnel->state,
+			*l.facts[i].agent ? l.facts[i].agent : "unknown");
 	if (r >= 0)
 		r = prompt_update(run->prompt, run->proxy->running, l.facts, l.n);
+	log_debug("%zu tunnels seen", l.n);
 	prompt_facts_clear(&l);
 	if (r < 0)
 		log_error("out of memory");

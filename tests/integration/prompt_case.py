@@ -100,6 +100,7 @@ class PromptCase(BrokerCase):
                     WGFIDO_AGENT_RUNDIR=self.run_dir, LC_ALL="C.UTF-8")
 
     def start_prompt(self, *args, wait=True, **env):
+        before = len(self.read_prompt_log())
         with open(self.prompt_log, "a", encoding="utf-8") as log:
             self.prompt = subprocess.Popen([PROMPT, "--debug", "--pinentry", self.pinentry, *args],
                                            env=dict(self.environment(), **env), stderr=log, stdin=subprocess.DEVNULL)
@@ -108,12 +109,16 @@ class PromptCase(BrokerCase):
             self.wait_for(lambda: self.session.name_has_owner("org.wgfido1.Prompt") or self.prompt.poll() is not None,
                           "wgfido-prompt")
             self.assertIsNone(self.prompt.poll(), self.read_prompt_log())
+            # What comes from here on is news.
+            self.saw("tunnels seen", before)
 
     def stop_prompt(self, sig=signal.SIGTERM):
         self.prompt.send_signal(sig)
         return self.prompt.wait(PATIENCE)
 
     def read_prompt_log(self):
+        if not os.path.exists(self.prompt_log):
+            return ""
         with open(self.prompt_log, encoding="utf-8") as f:
             return f.read()
 
@@ -123,6 +128,17 @@ class PromptCase(BrokerCase):
         with open(path + ".new", "w", encoding="utf-8") as f:
             json.dump(dict({"interface": ifname, "state": state, "mode": "psk", "role": "client"}, **more), f)
         os.rename(path + ".new", path)
+
+    def saw(self, what, after=0):
+        """wgfido-prompt knows it; changes that come at once are one to it."""
+        self.wait_for(lambda: what in self.read_prompt_log()[after:], "word of " + what)
+
+    def come_up(self):
+        """The interface goes and comes, closed."""
+        before = len(self.read_prompt_log())
+        self.agent("absent")
+        self.saw("absent for the agent", before)
+        self.agent("closed")
 
     def enrolled(self, touch="manual", pin=None, name="office", **options):
         """A broker, and a token that is enrolled for wg0."""

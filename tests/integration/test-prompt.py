@@ -267,6 +267,7 @@ class Surroundings(PromptCase):
         self.start_broker()
         self.token()
         self.enroll()
+        self.saw("wg0: locked, absent")
         self.agent("closed")
         self.wait_notify("wg0 is closed")
 
@@ -394,8 +395,7 @@ class Pin(PromptCase):
         self.assertTrue([line for line in self.heard() if line.startswith("SETDESC ") and "3 tries" in line])
         # Then yes: with the PIN that was typed already.
         before = len(self.lines())
-        self.agent("absent")
-        self.agent("closed")
+        self.come_up()
         self.click(self.wait_notify("is closed", after=before))
         touch = self.wait_notify("Touch your key", after=before)
         self.token_blue.touch()
@@ -417,8 +417,7 @@ class Pin(PromptCase):
         self.ask("CANCEL")
         self.wait_for(lambda: "GETPIN" in self.heard(), "the dialog")
         self.wait_for(lambda: not self.is_running(self.dialog_pid()), "the end of the dialog")
-        self.agent("absent")
-        self.agent("closed")
+        self.come_up()
         # No reproach, and the next time as ever.
         shown = self.wait_notify("is closed", after=2)
         self.assertNotIn("stays closed", json.dumps(self.lines()))
@@ -441,8 +440,7 @@ class Pin(PromptCase):
             shown = self.wait_notify("stays closed", after=before)
             self.assertIn(text, shown["body"], answer[:40])
             if not shown["actions"]:
-                self.agent("absent")
-                self.agent("closed")
+                self.come_up()
                 shown = self.wait_notify("is closed", after=before)
         self.assertEqual((self.tunnel_state(), self.token_blue.status()), ("locked", "idle"))
 
