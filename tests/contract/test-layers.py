@@ -41,6 +41,7 @@ FENCES = [
     (r"cbor\.h|openssl/.*", r"token/"),
     (r"seccomp\.h", r"token/"),
     (r"libmnl/.*|linux/(wireguard|genetlink|rtnetlink|if_link)\.h", r"agent/"),
+    (r"linux/usb/.*", r"token/soft/usb\.c$"),
     (r"jansson\.h", r"(daemon|agent|client)/"),
 ]
 

@@ -7,6 +7,7 @@
 #	vm_begin		-eu, $NET_TMP, our programs in PATH, no leftovers when the script ends
 #	vm_net_test NAME	instead of the rest of the script: tests/net/NAME, on the kernel's WireGuard
 #	vm_plug NAME [ARGS...]	a software token as a HID device; its finger is at $NET_TMP/NAME.touch. Waits for the node.
+#	vm_plug_usb NAME [ARGS...]	the same on the kernel's virtual USB
 #	vm_unplug NAME [SIGNAL]	waits until its process is gone
 #	vm_hid NAME, vm_node NAME	its directory below /sys/bus/hid, its node in /dev
 #	vm_no_hid NAME		it is not there
@@ -52,12 +53,13 @@ vm_end() {
 	rm -rf "$NET_TMP"
 }
 
+# On USB it has its port's name, and is known by its serial number.
 vm_hid() {
-	local dir phys
+	local dir wanted=HID_PHYS=uhid/$1
 
+	[ ! -e "$NET_TMP/$1.usb" ] || wanted=HID_UNIQ=$(wgfido-softtoken info --state "$NET_TMP/$1.key" | sed -n 's/^serial: //p')
 	for dir in /sys/bus/hid/devices/*; do
-		phys=$(sed -n 's/^HID_PHYS=//p' "$dir/uevent" 2>/dev/null)
-		[ "$phys" != "uhid/$1" ] || { echo "$dir"; return 0; }
+		! grep -qxF "$wanted" "$dir/uevent" 2>/dev/null || { echo "$dir"; return 0; }
 	done
 	return 1
 }
@@ -76,11 +78,22 @@ vm_has_node() { [ -c "$(vm_node "$1")" ]; }
 vm_no_hid() { ! vm_hid "$1" >/dev/null; }
 
 vm_plug() {
-	local name=$1
+	rm -f "$NET_TMP/$1.usb"
+	vm_plug_into --uhid "$@"
+}
 
-	shift
+vm_plug_usb() {
+	modprobe -a vhci-hcd usbhid
+	: >"$NET_TMP/$1.usb"
+	vm_plug_into --usb "$@"
+}
+
+vm_plug_into() {
+	local how=$1 name=$2
+
+	shift 2
 	[ $# -gt 0 ] || set -- --touch auto
-	net_start - "key-$name" wgfido-softtoken run --state "$NET_TMP/$name.key" --uhid --control "$NET_TMP/$name.touch" \
+	net_start - "key-$name" wgfido-softtoken run --state "$NET_TMP/$name.key" "$how" --control "$NET_TMP/$name.touch" \
 		--name "$name" --quiet "$@"
 	wait_for 10 vm_has_node "$name" || fail "the key $name has no hidraw node"
 }

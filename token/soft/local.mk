@@ -13,7 +13,9 @@ token_soft_libsoft_a_SOURCES = \
 	token/soft/server.c token/soft/server.h \
 	token/soft/status.h \
 	token/soft/store.c token/soft/store.h \
-	token/soft/transport-uhid.c token/soft/transport-unix.c token/soft/transport.h \
+	token/soft/transport.c token/soft/transport.h \
+	token/soft/transport-uhid.c token/soft/transport-unix.c token/soft/transport-usb.c \
+	token/soft/usb.c token/soft/usb.h token/soft/usbip.c token/soft/usbip.h \
 	token/soft/writer.c token/soft/writer.h
 SOFT_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CRYPTO_CFLAGS) $(CBOR_CFLAGS)
 SOFT_LIBS = token/soft/libsoft.a common/libcommon.a $(CBOR_LIBS) $(CRYPTO_LIBS) $(COMMON_LIBS)
@@ -58,8 +60,14 @@ tests_fuzz_fuzz_soft_hid_CFLAGS = $(SOFT_CFLAGS)
 tests_fuzz_fuzz_soft_hid_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_soft_hid_LDADD = tests/fuzz/libreplay.a $(SOFT_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-soft-usb
+tests_fuzz_fuzz_soft_usb_SOURCES = tests/fuzz/fuzz-soft-usb.c
+tests_fuzz_fuzz_soft_usb_CFLAGS = $(SOFT_CFLAGS)
+tests_fuzz_fuzz_soft_usb_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_soft_usb_LDADD = tests/fuzz/libreplay.a $(SOFT_LIBS)
+
 UNIT_TESTS += tests/unit/test-soft-ctap2 tests/unit/test-soft-hid tests/unit/test-soft-pin tests/unit/test-soft-reader tests/unit/test-soft-store \
-	tests/unit/test-soft-uhid
+	tests/unit/test-soft-uhid tests/unit/test-soft-usb
 SOFT_HOST_SOURCES = tests/unit/soft-host.c tests/unit/soft-host.h tests/unit/unit.h
 tests_unit_test_soft_ctap2_SOURCES = tests/unit/test-soft-ctap2.c $(SOFT_HOST_SOURCES)
 tests_unit_test_soft_ctap2_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
@@ -79,3 +87,6 @@ tests_unit_test_soft_store_LDADD = $(SOFT_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_soft_uhid_SOURCES = tests/unit/test-soft-uhid.c tests/unit/unit.h
 tests_unit_test_soft_uhid_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_soft_uhid_LDADD = token/libtoken.a $(SOFT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_soft_usb_SOURCES = tests/unit/test-soft-usb.c tests/unit/unit.h
+tests_unit_test_soft_usb_CFLAGS = $(SOFT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_soft_usb_LDADD = token/libtoken.a $(SOFT_LIBS) $(CMOCKA_LIBS)

@@ -130,6 +130,10 @@ static int loop(struct token *t)
 			return 0;
 		if (fds[1].revents)
 			t->transport->ops->dispatch(t->transport);
+		if (t->transport->gone) {
+			log_error("the kernel has unplugged it");
+			return -ENODEV;
+		}
 		if (fds[2].revents)
 			server_dispatch(&t->control.server);
 		if (fds[3].revents)
@@ -199,6 +203,27 @@ static int uhid_error(int r)
 	return r;
 }
 
+static int usb_error(int r)
+{
+	if (r == -ENOENT)
+		log_error(TRANSPORT_USB_CONTROLLER ": this kernel has no virtual USB; as root: modprobe vhci-hcd");
+	else if (r == -EACCES || r == -EPERM)
+		log_error(TRANSPORT_USB_CONTROLLER ": only root may plug in there; run this with sudo");
+	else if (r == -EBUSY)
+		log_error(TRANSPORT_USB_CONTROLLER ": all its ports are taken; unplug another one");
+	else if (r < 0)
+		log_error(TRANSPORT_USB_CONTROLLER ": %s", strerror(-r));
+	return r;
+}
+
+static int open_usb(struct token *t, const char *serial)
+{
+	struct transport_usb_identity identity = {.manufacturer = "wgfido", .product = "software token"};
+
+	snprintf(identity.serial, sizeof(identity.serial), "%s", serial);
+	return usb_error(transport_usb_new(&t->transport, TRANSPORT_USB_CONTROLLER, &identity, on_report, t));
+}
+
 static int open_transport(struct token *t)
 {
 	const struct run_options *o = t->options;
@@ -212,6 +237,8 @@ static int open_transport(struct token *t)
 	/* Of the keys, so that it is the same token wherever it is plugged in. */
 	for (size_t i = 0; i < STORE_SERIAL_SIZE; i++)
 		snprintf(identity.uniq + 2 * i, 3, "%02x", t->store.data.serial[i]);
+	if (o->usb)
+		return open_usb(t, identity.uniq);
 	return uhid_error(transport_uhid_new(&t->transport, &identity, on_report, t));
 }
 
@@ -224,6 +251,8 @@ static int open_sockets(struct token *t)
 		r = open_control(t);
 	if (r == 0) {
 		r = t->transport->ops->plug(t->transport);
+		if (r < 0 && t->options->usb)
+			return usb_error(r);
 		if (r < 0)
 			return t->options->socket ? socket_error(t->options->socket, r) : uhid_error(r);
 	}

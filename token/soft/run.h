@@ -11,9 +11,9 @@ enum run_touch { RUN_TOUCH_AUTO, RUN_TOUCH_MANUAL, RUN_TOUCH_TTY };
 
 struct run_options {
 	const char *state, *name;
-	const char *socket;  /* NULL with uhid */
+	const char *socket;  /* NULL with uhid or usb */
 	const char *control; /* NULL: beside the socket, if there is one */
-	bool uhid;
+	bool uhid, usb;
 	enum run_touch touch;
 	mode_t socket_mode;
 	bool no_hmac_secret, quiet;

@@ -17,9 +17,6 @@
 
 #include "token/soft/transport.h"
 
-/* pid.codes' pair for tests, which no product has. */
-#define VENDOR 0x1209
-#define PRODUCT 0x0001
 /* Full-speed USB's frame. hidraw keeps 64 reports for a reader and drops what comes faster than it reads. */
 #define REPORT_INTERVAL_NS 1000000
 
@@ -28,21 +25,6 @@ struct transport_uhid {
 	struct transport_uhid_identity identity;
 	int fd;
 	bool plugged;
-};
-
-/* CTAP 2.1 section 11.2.8.1: one collection of the FIDO page, one report each way, without numbers. */
-static const uint8_t descriptor[] = {
-	0x06, 0xd0, 0xf1,		       /* usage page 0xF1D0 */
-	0x09, 0x01,			       /* usage CTAPHID */
-	0xa1, 0x01,			       /* collection, application */
-	0x09, 0x20,			       /* usage data in */
-	0x15, 0x00, 0x26, 0xff, 0x00,	       /* logical 0 .. 255 */
-	0x75, 0x08, 0x95, SOFTHID_REPORT_SIZE, /* 8 bits, 64 times */
-	0x81, 0x02,			       /* input: data, variable, absolute */
-	0x09, 0x21,			       /* usage data out */
-	0x15, 0x00, 0x26, 0xff, 0x00, 0x75, 0x08, 0x95, SOFTHID_REPORT_SIZE, 0x91,
-	0x02, /* output: data, variable, absolute */
-	0xc0, /* end of the collection */
 };
 
 static struct transport_uhid *from(struct transport *t)
@@ -84,10 +66,10 @@ static int uhid_plug(struct transport *t)
 	copy_text(c->phys, sizeof(c->phys), u->identity.phys);
 	copy_text(c->uniq, sizeof(c->uniq), u->identity.uniq);
 	c->bus = BUS_USB;
-	c->vendor = VENDOR;
-	c->product = PRODUCT;
-	c->rd_size = sizeof(descriptor);
-	memcpy(c->rd_data, descriptor, sizeof(descriptor));
+	c->vendor = TRANSPORT_VENDOR;
+	c->product = TRANSPORT_PRODUCT;
+	c->rd_size = TRANSPORT_DESCRIPTOR_SIZE;
+	memcpy(c->rd_data, transport_descriptor, TRANSPORT_DESCRIPTOR_SIZE);
 	r = put(u, &event, sizeof(event));
 	u->plugged = r == 0;
 	return r;

@@ -23,7 +23,14 @@ struct transport {
 	const struct transport_ops *ops;
 	transport_report report;
 	void *userdata;
+	bool gone; /* the other end unplugged it: nothing more comes */
 };
+
+/* As a HID device. The pair is pid.codes' for tests, which no product has. */
+#define TRANSPORT_VENDOR 0x1209
+#define TRANSPORT_PRODUCT 0x0001
+#define TRANSPORT_DESCRIPTOR_SIZE 34
+extern const uint8_t transport_descriptor[TRANSPORT_DESCRIPTOR_SIZE];
 
 /* One report per packet of a SOCK_SEQPACKET socket at path; all clients get all that the token sends, as with
  * hidraw. Errors: see server_open. */
@@ -43,4 +50,16 @@ int transport_uhid_new(struct transport **ret, const struct transport_uhid_ident
 	transport_report report, void *userdata);
 /* The same on an open descriptor, which on success belongs to it. */
 int transport_uhid_new_fd(struct transport **ret, int fd, const struct transport_uhid_identity *identity,
+	transport_report report, void *userdata);
+
+#define TRANSPORT_USB_CONTROLLER "/sys/devices/platform/vhci_hcd.0"
+
+/* What the device says of itself: ASCII. */
+struct transport_usb_identity {
+	char manufacturer[64], product[64], serial[64];
+};
+
+/* A USB device on the virtual host controller in that directory. Errors: those of opening it (-ENOENT: no module vhci-hcd;
+ * -EACCES: it is root's). To plug it in: -EBUSY when all ports are taken. */
+int transport_usb_new(struct transport **ret, const char *controller, const struct transport_usb_identity *identity,
 	transport_report report, void *userdata);

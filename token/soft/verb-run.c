@@ -11,7 +11,7 @@
 #include "token/soft/verbs.h"
 
 static const char help[] =
-	"Usage: wgfido-softtoken run --state FILE (--socket PATH | --uhid) [OPTION]...\n\n"
+	"Usage: wgfido-softtoken run --state FILE (--socket PATH | --uhid | --usb) [OPTION]...\n\n"
 	"Plugs the token in: PATH appears, a UNIX SOCK_SEQPACKET socket that takes and gives CTAPHID reports "
 	"of\n"
 	"64 bytes, one a packet. A signal to end (TERM, INT, HUP) unplugs it: PATH goes. PATH.ctl beside it "
@@ -23,7 +23,9 @@ static const char help[] =
 	"  --state FILE        its keys; made when missing, for its owner only\n"
 	"  --socket PATH       where it is plugged in\n"
 	"  --uhid              plug it into the kernel (/dev/uhid: root; module uhid)\n"
-	"  --control PATH      where to touch it: instead of PATH.ctl, or with --uhid\n"
+	"  --usb               plug it into the kernel's virtual USB, with strings and a port (root; module "
+	"vhci-hcd)\n"
+	"  --control PATH      where to touch it: instead of PATH.ctl, or with --uhid or --usb\n"
 	"  --touch auto        every touch is given at once (default)\n"
 	"          manual      wgfido-softtoken touch gives it\n"
 	"          tty         Enter on standard input gives it\n"
@@ -95,6 +97,7 @@ enum {
 	OPT_STATE = 256,
 	OPT_SOCKET,
 	OPT_UHID,
+	OPT_USB,
 	OPT_CONTROL,
 	OPT_TOUCH,
 	OPT_NAME,
@@ -110,6 +113,7 @@ static const struct option options[] = {
 	{"state", required_argument, NULL, OPT_STATE},
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"uhid", no_argument, NULL, OPT_UHID},
+	{"usb", no_argument, NULL, OPT_USB},
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"touch", required_argument, NULL, OPT_TOUCH},
 	{"name", required_argument, NULL, OPT_NAME},
@@ -136,6 +140,9 @@ static int take_option(struct run_options *o, int option)
 		return 0;
 	case OPT_UHID:
 		o->uhid = true;
+		return 0;
+	case OPT_USB:
+		o->usb = true;
 		return 0;
 	case OPT_CONTROL:
 		o->control = optarg;
@@ -192,14 +199,14 @@ int verb_run(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc || !o.state || !o.socket == !o.uhid) {
-		log_error("run needs --state FILE and one of --socket PATH and --uhid, and nothing else by "
+	if (optind < argc || !o.state || (o.socket != NULL) + o.uhid + o.usb != 1) {
+		log_error("run needs --state FILE and one of --socket PATH, --uhid and --usb, and nothing else by "
 			  "itself; "
 			  "see wgfido-softtoken run --help");
 		return EXIT_USAGE;
 	}
-	if (o.uhid && o.touch == RUN_TOUCH_MANUAL && !o.control) {
-		log_error("with --uhid, --touch manual needs --control PATH: where to touch it");
+	if (!o.socket && o.touch == RUN_TOUCH_MANUAL && !o.control) {
+		log_error("with --uhid or --usb, --touch manual needs --control PATH: where to touch it");
 		return EXIT_USAGE;
 	}
 	return run_token(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
