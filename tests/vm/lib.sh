@@ -57,7 +57,7 @@ vm_end() {
 vm_hid() {
 	local dir wanted=HID_PHYS=uhid/$1
 
-	[ ! -e "$NET_TMP/$1.usb" ] || wanted=HID_UNIQ=$(wgfido-softtoken info --state "$NET_TMP/$1.key" | sed -n 's/^serial: //p')
+	[ ! -e "$NET_TMP/$1.usb" ] || wanted=HID_UNIQ=$(wgfido-softtoken info --state "$NET_TMP/$1.key" 2>/dev/null | sed -n 's/^serial: //p')
 	for dir in /sys/bus/hid/devices/*; do
 		! grep -qxF "$wanted" "$dir/uevent" 2>/dev/null || { echo "$dir"; return 0; }
 	done
