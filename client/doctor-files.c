@@ -122,6 +122,7 @@ void doctor_check_files(struct doctor *d)
 	struct passwd *pw = getpwnam("wgfido");
 	unsigned int before = d->n_wrong;
 	char keys[512];
+	bool all = true;
 
 	/* Who may write there says who may open what. */
 	place.dir = d->config_dir;
@@ -137,10 +138,11 @@ void doctor_check_files(struct doctor *d)
 	if (!*d->root && pw)
 		place.owner = pw->pw_uid;
 	if (!d->gateway) {
-		if (access(keys, R_OK) < 0 && errno == EACCES)
-			doctor_note(d, "The key files and what lies beside them were not checked; run this as root");
+		all = access(keys, R_OK) == 0 || errno != EACCES;
+		if (!all)
+			doctor_note(d, "The key files were not looked at; run this as root");
 		check_place(d, &place);
 	}
-	if (before == d->n_wrong)
+	if (before == d->n_wrong && all)
 		doctor_ok(d, "Owners and modes of the files are right");
 }

@@ -161,6 +161,7 @@ const char *text_end_reason(const char *reason)
 		const char *reason, *words;
 	} table[] = {
 		{"expired", "its time was over"},
+		{"unwatched", "logind, which tells of lock and logout, went away"},
 		{"token-removed", "the security key was pulled out"},
 		{"revoked", "it was revoked"},
 		{"suspend", "the machine went to sleep"},

@@ -77,6 +77,8 @@ const char *approval_end_name(enum approval_end e)
 		return "reconfigured";
 	case APPROVAL_END_STOPPED:
 		return "stopped";
+	case APPROVAL_END_UNWATCHED:
+		return "unwatched";
 	}
 	return "";
 }

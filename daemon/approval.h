@@ -32,6 +32,7 @@ enum approval_end {
 	APPROVAL_END_REPLACED,	   /* by a newer approval of the same thing */
 	APPROVAL_END_RECONFIGURED, /* its config or key file changed */
 	APPROVAL_END_STOPPED,	   /* the broker stops */
+	APPROVAL_END_UNWATCHED,	   /* nobody tells any more of what would end it */
 };
 const char *approval_end_name(enum approval_end e); /* "expired", "token-removed", ... "" for none */
 

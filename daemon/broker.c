@@ -321,6 +321,27 @@ size_t broker_end_on(struct broker *b, enum config_end_on reason, const char *se
 	return n;
 }
 
+void broker_set_told_of(struct broker *b, unsigned int flags)
+{
+	unsigned int lost = b->told_of & ~flags;
+	const struct tunnel *t;
+
+	b->told_of = flags;
+	TAILQ_FOREACH(t, &b->tunnels, link)
+		if (t->config && (t->config->end_on & lost))
+			(void)approvals_end(b->approvals, t->ifname, NULL, APPROVAL_END_UNWATCHED);
+	broker_settle(b);
+	broker_arm_expiry(b);
+}
+
+int broker_check_ends(const struct broker *b, const struct config *c, const char **ret_detail)
+{
+	if (!(c->end_on & (CONFIG_END_LOCK | CONFIG_END_LOGOUT) & ~b->told_of))
+		return 0;
+	*ret_detail = "EndOn = lock and logout need logind, which is not there";
+	return OUTCOME_DENIED;
+}
+
 static int make_directory(const char *path)
 {
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)

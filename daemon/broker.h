@@ -56,6 +56,7 @@ struct broker {
 	struct operation_list operations, ended; /* oldest first */
 	struct approvals *approvals;
 	struct presence *presence;
+	unsigned int told_of; /* enum config_end_on, of lock and logout: what somebody would tell us of */
 	struct expiry *expiry;
 	sd_event_source *settle;
 };
@@ -85,6 +86,14 @@ int broker_forget_key(struct broker *b, struct tunnel *t, const char *sender);
 
 /* reason: one flag of enum config_end_on; session NULL: any. Ends the approvals of tunnels that say so; of all with force. */
 size_t broker_end_on(struct broker *b, enum config_end_on reason, const char *session, bool force);
+
+/*
+ * Which of lock and logout somebody watches from now on. An approval whose end would not be seen is not given, and does not
+ * outlive the one who watched.
+ */
+void broker_set_told_of(struct broker *b, unsigned int flags);
+/* 0, or OUTCOME_DENIED with the reason. */
+int broker_check_ends(const struct broker *b, const struct config *c, const char **ret_detail);
 
 /* Called by the parts of the core. */
 void broker_note(struct broker *b, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -51,7 +51,7 @@ static int on_inhibited(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		const char *why = sd_bus_message_get_error(m)->message;
 
 		if (!l->told_absent)
-			log_info("logind: not there, EndOn has no effect: %s", why ? why : "");
+			log_info("logind: not there, nothing tells of suspend, lock and logout: %s", why ? why : "");
 		l->told_absent = true;
 		return 0;
 	}
@@ -246,6 +246,12 @@ static void watch_sessions(struct logind *l)
 		l->monitor = sd_login_monitor_unref(l->monitor);
 }
 
+/* What we shall hear of: only of the owner of the name do we believe it. */
+static void told_of(struct logind *l)
+{
+	broker_set_told_of(l->broker, l->owner[0] ? CONFIG_END_LOCK | CONFIG_END_LOGOUT : 0);
+}
+
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct logind *l = userdata;
@@ -261,6 +267,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 	l->closing = sd_bus_slot_unref(l->closing);
 	l->taking = sd_bus_slot_unref(l->taking);
 	release(l);
+	told_of(l);
 	if (after[0]) {
 		watch_sessions(l);
 		inhibit(l);
@@ -278,6 +285,7 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	/* No owner yet: NameOwnerChanged will tell. */
 	if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "s", &owner) >= 0)
 		(void)snprintf(l->owner, sizeof(l->owner), "%s", owner);
+	told_of(l);
 	return 0;
 }
 

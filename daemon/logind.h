@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * EndOn = suspend, lock, logout: what logind tells. A delay inhibitor holds suspend back until the approvals are ended and the
- * agent has closed. Where there is no logind nothing of this happens, and one log line says so.
+ * agent has closed. Where there is no logind one log line says so, and tunnels with EndOn = lock or logout are
+ * not approved.
  */
 #pragma once
 

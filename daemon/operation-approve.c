@@ -69,6 +69,12 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 		operation_fail_with(op, r, "%s", path);
 		return;
 	}
+	r = broker_check_ends(op->broker, t->config, &path);
+	if (r) {
+		free_preshared(preshared, t->config->n_peers);
+		operation_fail(op, (enum outcome)r, path);
+		return;
+	}
 	memcpy(request.ifname, t->ifname, sizeof(request.ifname));
 	request.whole_tunnel = !op->has_peer;
 	memcpy(request.peer, op->peer, sizeof(request.peer));
@@ -143,6 +149,8 @@ static void unlock(struct approve *a)
 	int r;
 
 	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
+	if (!r)
+		r = broker_check_ends(op->broker, t->config, &detail);
 	if (r) {
 		operation_fail(op, (enum outcome)r, t ? detail : "the tunnel is gone");
 		return;

@@ -407,6 +407,39 @@ class Logind(Life):
         self.logind()
         self.assertEqual(self.hear(), "inhibited sleep delay")
 
+    def test_no_logind_no_approval(self):
+        """What cannot be ended as it should be does not begin; and it ends with the one who would have told."""
+        self.start_broker()
+        self.token()
+        for ifname in ("wg0", "wg1", "wg2"):
+            self.enroll(ifname)
+        self.approve("wg0")
+        self.approve("wg1")
+        self.assertRefused("Denied", self.approve, "wg2", text="EndOn = lock and logout need logind, which is not there")
+        self.assertEqual(self.states(), ["approved", "approved", "locked"])
+        self.logind()
+        self.wait_for(lambda: "suspend is held back" in self.read_log(), "logind to be seen")
+        self.approve("wg2")
+        self.mock.kill()
+        self.wait_for(lambda: self.states() == ["approved", "approved", "locked"], "the end")
+        self.assertEqual(self.end_reason("wg2"), "unwatched")
+        self.assertRefused("Denied", self.approve, "wg2", text="need logind")
+
+    def test_logind_goes_while_a_key_is_waited_for(self):
+        self.logind()
+        self.start_broker()
+        self.hear()
+        key = self.token()
+        self.enroll("wg2")
+        key.unplug()
+        call = self.begin_approve("wg2", wait=True)
+        self.wait_for(lambda: self.tunnel_state("wg2") == "waiting", "the broker to wait for a key")
+        self.mock.kill()
+        self.wait_for(lambda: not self.bus.name_has_owner("org.freedesktop.login1"), "the end of logind")
+        key.plug(wait=False)
+        self.assertRefused("Denied", call.finish, text="need logind")
+        self.assertEqual(self.tunnel_state("wg2"), "locked")
+
     def test_session_of_others(self):
         self.logind()
         self.start_broker()

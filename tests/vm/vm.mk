@@ -6,6 +6,9 @@ EXTRA_DIST += tests/vm/check-vm tests/vm/artefacts.sh tests/vm/initramfs-init te
 check_PROGRAMS += tests/vm/hub
 tests_vm_hub_SOURCES = tests/vm/hub.c
 
+check_PROGRAMS += tests/vm/kernel-clock
+tests_vm_kernel_clock_SOURCES = tests/vm/kernel-clock.c
+
 .PHONY: check-vm
 check-vm: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS)
