@@ -44,11 +44,11 @@ void doctor_check_broker(struct doctor *d)
 {
 	const struct proxy *p = d->status->proxy;
 
-	if (p->running && strcmp(p->version, PACKAGE_VERSION))
+	if (p->running && *p->version && strcmp(p->version, PACKAGE_VERSION))
 		doctor_wrong(d, "restart wgfidod, as wgfidod(8) shows", "The broker is of version %s, this is %s", p->version,
 			PACKAGE_VERSION);
 	else if (p->running)
-		doctor_ok(d, "The broker runs, version %s", p->version);
+		doctor_ok(d, "The broker runs, version %s", *p->version ? p->version : "unknown");
 	else if (d->gateway)
 		doctor_ok(d, "No broker runs, and a gateway needs none");
 	else if (!p->bus)

@@ -72,9 +72,11 @@ CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-pr
 	tests/integration/test-prompt.py tests/integration/test-desktop.py
 EXTRA_DIST += docs/desktop.md docs/desktop.png tests/integration/prompt_case.py tests/integration/desktop_case.py \
 	tests/integration/mock_notifications.py
+CLIENT_TESTS += tests/integration/test-doctor.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
-EXTRA_DIST += tests/integration/fake_broker.py tests/integration/fake_nm.py tests/integration/client_case.py tests/integration/kill_at.c
+EXTRA_DIST += tests/integration/fake_broker.py tests/integration/fake_nm.py tests/integration/client_case.py tests/integration/kill_at.c \
+	tests/integration/mock_system.py
 
 UNIT_TESTS += tests/unit/test-wgconf
 tests_unit_test_wgconf_SOURCES = tests/unit/test-wgconf.c
@@ -111,3 +113,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-assuan
 tests_fuzz_fuzz_assuan_SOURCES = tests/fuzz/fuzz-assuan.c
 tests_fuzz_fuzz_assuan_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_assuan_LDADD = tests/fuzz/libreplay.a client/libclient.a
+
+UNIT_TESTS += tests/unit/test-doctor
+tests_unit_test_doctor_SOURCES = tests/unit/test-doctor.c tests/unit/unit.h
+tests_unit_test_doctor_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_doctor_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
