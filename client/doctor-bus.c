@@ -16,7 +16,7 @@
 #define NO_OBJECT WGFIDO_PATH "/doctor"
 #define NO_ARGUMENT "nothing is asked for"
 
-/* What dbus/org.wgfido1.conf lets everybody send; test-doctor holds the two equal. */
+/* What dbus/org.wgfido1.conf lets everybody send; test-client-doctor holds the two equal. */
 static const struct allowed {
 	const char *interface, *member;
 } allowed[] = {

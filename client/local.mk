@@ -72,7 +72,7 @@ CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-pr
 	tests/integration/test-prompt.py tests/integration/test-desktop.py
 EXTRA_DIST += docs/desktop.md docs/desktop.png tests/integration/prompt_case.py tests/integration/desktop_case.py \
 	tests/integration/mock_notifications.py
-CLIENT_TESTS += tests/integration/test-doctor.py
+CLIENT_TESTS += tests/integration/test-client-doctor.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)
 EXTRA_DIST += tests/integration/fake_broker.py tests/integration/fake_nm.py tests/integration/client_case.py tests/integration/kill_at.c \

@@ -236,7 +236,7 @@ class Configuration(Life):
 class Ends(Life):
     def setUp(self):
         super().setUp()
-        self.config(extra="EndOn = suspend,lock,logout\n")
+        self.config(extra="EndOn = suspend\n")
 
     def test_expiry(self):
         until = self.approved(**{"for": 1})
