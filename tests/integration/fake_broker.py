@@ -258,11 +258,18 @@ class Token(Object):
 class Manager(Object):
     @dbus.service.method(MANAGER, out_signature="a{oa{sa{sv}}}")
     def GetManagedObjects(self):
+        self.broker.objects_asked += 1
+        if self.broker.objects_asked <= self.broker.objects_refused:
+            raise dbus.DBusException("out of memory", name="org.freedesktop.DBus.Error.NoMemory")
         return {o.path: {o.interface: o.properties} for o in self.broker.objects}
 
     @dbus.service.signal(MANAGER, signature="oa{sa{sv}}")
     def InterfacesAdded(self, path, interfaces):
         pass
+
+    @dbus.service.method(PREFIX + "Manager", out_signature="t")
+    def Lease(self):
+        return dbus.UInt64(2000000)
 
     @dbus.service.method(PREFIX + "Manager", out_signature="u", **ASYNC)
     def LockAll(self, done, failed):
@@ -297,6 +304,7 @@ class Broker:
         self.answers = {}
         self.always = {}
         self.calls = []
+        self.objects_asked = self.objects_refused = 0
         self.objects = []
         self.loop = GLib.MainLoop()
         dbus.mainloop.glib.threads_init()

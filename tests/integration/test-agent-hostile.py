@@ -6,6 +6,7 @@ import os
 import dbus
 import dbus.lowlevel
 
+import fake_broker
 from broker_case import BUILD, NAME, BrokerCase, unittest
 
 AGENT = os.path.join(BUILD, "agent", "wgfido-rotate")
@@ -47,6 +48,17 @@ class Signals(BrokerCase):
         self.wait_for(lambda: "the broker is gone" in self.read_agent_log(), "the broker's end")
         self.assertEqual(self.read_agent_log().count("the broker is gone"), 1)
         self.assertEqual(self.read_agent_log().count("the broker is here"), 1)
+
+    def test_asks_again(self):
+        """A broker that cannot say what is approved is asked again, although it never goes away."""
+        self.config()
+        broker = fake_broker.Broker(self.address)
+        self.addCleanup(broker.close)
+        broker.objects_refused = 2
+        broker.start()
+        self.start_agent()
+        self.wait_for(lambda: broker.objects_asked >= 3, "the third question")
+        self.assertEqual(self.read_agent_log().count("does not say what is approved"), 2)
 
 
 if __name__ == "__main__":
