@@ -22,7 +22,7 @@ EVERYTHING = '<policy context="default"><allow own="*"/><allow send_destination=
 
 # Speaks as pinentry does, and answers from a list: a PIN, "CANCEL", "TIMEOUT", "YES" (to CONFIRM), "HANG", or "RAW ..." as it is.
 PINENTRY = r"""#!{python} -u
-import os, sys
+import os, signal, sys
 directory = {directory!r}
 def note(text):
     with open(os.path.join(directory, "heard"), "a") as f:
@@ -41,7 +41,7 @@ for line in sys.stdin:
     if line in ("GETPIN", "CONFIRM"):
         a = answer()
         if a == "HANG":
-            sys.stdin.read()
+            signal.pause()  # as a dialog that does not look at its input
         elif a == "CANCEL":
             print("ERR 83886179 Operation cancelled <Pinentry>")
         elif a == "TIMEOUT":
