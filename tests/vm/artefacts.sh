@@ -176,6 +176,19 @@ vm_make_stage() {
 		give_up "make install failed (vm/stage.log)"
 }
 
+# vm_make_later DIR: packages of a later version in DIR/later, which differ in nothing but its number
+vm_make_later() {
+	local deb
+
+	mkdir "$1/later"
+	for deb in "$1"/*.deb; do
+		dpkg-deb -R "$deb" "$1/later/tree" &&
+			sed -i -E "s/^Version: .*/&+later/; s/(wgfido[a-z-]* \(= [^)]*)\)/\1+later)/" "$1/later/tree/DEBIAN/control" &&
+			dpkg-deb --root-owner-group -b "$1/later/tree" "$1/later/$(basename "$deb")" >/dev/null || return
+		rm -rf "$1/later/tree"
+	done
+}
+
 # From what a release has, as `make dist` would pack it. What keeps them from being made is for their script to say: the others
 # want none of it.
 vm_make_packages() {
@@ -211,6 +224,7 @@ vm_make_packages() {
 			return
 		fi
 		lintian --allow-root --no-cfg "$dir"/*.changes >"$dir/lintian" 2>&1 || vm_say "lintian finds something"
+		vm_make_later "$dir" || { vm_packages_why="the packages of a later version cannot be made"; return; }
 		rm -rf "$dir/wgfido" "$vm_dir/packages-$name"
 		mv "$dir" "$vm_dir/packages-$name"
 		vm_keep packages "$name"

@@ -18,7 +18,7 @@ packages_end() {
 	if [ $status != 0 ] && [ $status != 77 ]; then
 		journalctl -b -q --no-pager -o short-monotonic -n 60 -u wgfidod -u wgfido-rotate -u wgfido-rotate-gateway
 	fi
-	dpkg --purge wgfido wgfido-agent wgfido-softtoken >/dev/null 2>&1
+	dpkg --purge wgfido-desktop wgfido wgfido-agent wgfido-softtoken >/dev/null 2>&1
 	rm -rf /run/systemd/system/wgfido-rotate-gateway.service.d /etc/wgfido /var/lib/wgfido /etc/wireguard /run/wgfido-net
 	systemctl daemon-reload
 	systemctl reset-failed
