@@ -102,7 +102,7 @@ vm_make_initramfs() {
 	local name tmp path started=$SECONDS
 
 	# shellcheck disable=SC2086
-	name=$(vm_key "$vm_kernel" "$vm_modules_boot" "$(cat "$vm_src/tests/vm/initramfs-init")" "$(busybox | head -n 1)")
+	name=$(vm_key "$(basename "$vm_kernel")" "$vm_modules_boot" "$(cat "$vm_src/tests/vm/initramfs-init")" "$(busybox | head -n 1)")
 	vm_initramfs=$vm_dir/initramfs-$name
 	[ ! -e "$vm_initramfs" ] || return 0
 	tmp=$(mktemp -d "$vm_dir/new.XXXXXX")
@@ -128,7 +128,7 @@ vm_make_image() {
 	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	# shellcheck disable=SC2086 # its line breaks go
 	packages=$(echo $vm_packages | tr ' ' ,)
-	name=$(vm_key "$suite" "$packages" "$vm_modules_image" "$vm_kernel" "$(cat "$vm_src/tests/vm/image-setup")")
+	name=$(vm_key "$suite" "$packages" "$vm_modules_image" "$(basename "$vm_kernel")" "$(cat "$vm_src/tests/vm/image-setup")")
 	vm_image=$vm_dir/image-$name
 	[ ! -e "$vm_image" ] || return 0
 	if [ "$(id -u)" != 0 ]; then
