@@ -23,6 +23,16 @@ check "and signs with it" ssh-keygen -q -Y sign -f "$NET_TMP/ssh" -n vm "$NET_TM
 echo "vm $(cat "$NET_TMP/ssh.pub")" >"$NET_TMP/signers"
 check "which checks" sh -c 'ssh-keygen -Y verify -f "$1/signers" -I vm -n vm -s "$1/text.sig" <"$1/text"' sh "$NET_TMP"
 
+# Both want the key at the same moment: each is served in its turn.
+for i in 1 2 3; do
+	echo "text $i" >"$NET_TMP/text$i"
+	ssh-keygen -q -Y sign -f "$NET_TMP/ssh" -n vm "$NET_TMP/text$i" >"$NET_TMP/sign.log" 2>&1 &
+	signs=$!
+	wgfido approve office >"$NET_TMP/approve.log" 2>&1 || fail "approval beside ssh: $(cat "$NET_TMP/approve.log")"
+	wait $signs || fail "ssh beside an approval: $(cat "$NET_TMP/sign.log")"
+done
+ok "ssh signs at the moment of an approval, three times"
+
 truncate -s 32M "$NET_TMP/disk"
 printf secret >"$NET_TMP/passphrase"
 cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$NET_TMP/disk" "$NET_TMP/passphrase"
