@@ -26,8 +26,15 @@ both_enrol() {
 	stage_home_up
 }
 
+# A packet in the very moment in which a peer is renewed finds no peer: ping ends there, with "unreachable".
+answered() { wg_pings laptop "$1" 20 || wg_pings laptop "$1" 20; }
+
 passes() {
-	wg_pings laptop 10.7.0.2 20 && wg_pings laptop 10.8.0.2 20
+	local office=''
+
+	answered 10.7.0.2 &
+	office=$!
+	answered 10.8.0.2 && wait $office
 }
 
 open_both() {
@@ -76,8 +83,10 @@ closes() {
 	[ "$key" = "$(cat "$NET_TMP/home.key")" ] || fail "$what: home is not open before"
 	export -f unit_kill freeze_both full_main_pid
 	# For what is open again a second later somebody has to look meanwhile.
-	wait_for 60 keys_gone "$psk" &
-	watch=$!
+	if [ -n "$back" ]; then
+		wait_for 60 keys_gone "$psk" &
+		watch=$!
+	fi
 	# shellcheck disable=SC2016 # for the other shell
 	figures=$("$NET_BUILD/bench/flow" --a /run/netns/laptop,10.7.0.1 --b /run/netns/gateway,10.7.0.2 \
 		--a /run/netns/laptop,10.8.0.1 --b /run/netns/gateway,10.8.0.2 --interval-us 10000 --quiet-ms 500 --packets 30 \
@@ -85,10 +94,11 @@ closes() {
 	echo "# $what: last packet after (ms, out and in): $(awk '{ printf "%s %.0f %.0f ", NR == 1 ? "psk" : "identity", $2 / 1000, $4 / 1000 }' <<<"$figures")"
 	awk -v limit="$limit" '$2 > limit * 1000 || $4 > limit * 1000 { late = 1 } END { exit late }' <<<"$figures" ||
 		fail "$what: that is more than $limit ms"
-	wait "$watch" || fail "$what: a key is still in WireGuard"
-	if [ -z "$back" ]; then
+	if [ -n "$back" ]; then
+		wait "$watch" || fail "$what: a key is still in WireGuard"
+	else
 		silent || fail "$what: a packet passes"
-		keys_gone "$psk" || fail "$what: a key is in WireGuard again"
+		keys_gone "$psk" || fail "$what: a key is still in WireGuard"
 	fi
 	ok "$what: closed, no packet, no key in WireGuard"
 }

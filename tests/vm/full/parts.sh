@@ -7,26 +7,26 @@ full_system
 both_enrol
 
 open_both
-closes "broker killed (-9)" 5000 unit_kill KILL wgfidod
+closes "broker killed (-9)" 15000 unit_kill KILL wgfidod
 check "it comes back by itself" wait_for 20 both_ready
 open_both
 
-closes "broker stopped" 5000 systemctl stop wgfidod
+closes "broker stopped" 15000 systemctl stop wgfidod
 systemctl start wgfidod
 wait_for 20 both_ready || fail "the broker does not start again"
 open_both
 
-closes "broker frozen" 10000 unit_kill STOP wgfidod
+closes "broker frozen" 8000 unit_kill STOP wgfidod
 unit_kill CONT wgfidod
 check "thawed, it answers" wait_for 20 both_ready
 open_both
 
-closes "agent stopped" 5000 systemctl stop wgfido-rotate
+closes "agent stopped" 15000 systemctl stop wgfido-rotate
 check_eq "the status says why" "$(agent_state office .reason)" "the agent was stopped"
 systemctl start wgfido-rotate
 check "started again, it opens what is still approved" passes
 
-closes "agent killed (-9)" 5000 unit_kill KILL wgfido-rotate --back
+closes "agent killed (-9)" 15000 unit_kill KILL wgfido-rotate --back
 check "it comes back by itself, and opens what is still approved" passes
 
 closes "agent frozen" 30000 unit_kill STOP wgfido-rotate --back
@@ -36,10 +36,10 @@ closes "both frozen" 30000 freeze_both
 check "the watchdog kills both, and they come back" wait_for 30 both_ready
 open_both
 
-closes "message bus restarted" 5000 systemctl restart dbus
+closes "message bus restarted" 15000 systemctl restart dbus
 check "broker and agent find the new bus" wait_for 30 both_ready
 open_both
 
-closes "message bus killed (-9)" 5000 unit_kill KILL dbus
+closes "message bus killed (-9)" 15000 unit_kill KILL dbus
 check "broker and agent find the next bus" wait_for 30 both_ready
 open_both

@@ -10,19 +10,19 @@ export -f pull_blue net_pid
 export NET_TMP
 
 open_both
-closes "key pulled" 3000 pull_blue
+closes "key pulled" 5000 pull_blue
 full_plug blue
 open_both
 
 systemctl kill -s STOP systemd-udevd
-closes "key pulled, udevd stopped" 3000 pull_blue
+closes "key pulled, udevd stopped" 5000 pull_blue
 systemctl kill -s CONT systemd-udevd
 full_plug blue
 open_both
 
 systemctl restart systemd-udevd
 check "udevd restarted: both stay open" passes
-closes "key pulled after that" 3000 pull_blue
+closes "key pulled after that" 5000 pull_blue
 full_plug blue
 open_both
 
