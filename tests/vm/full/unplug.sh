@@ -23,15 +23,19 @@ net_start - capture tcpdump -i cable -n -U -w "$NET_TMP/capture" "net 10.0.0.0/8
 wait_for 20 grep -q "listening on" "$NET_TMP/capture.log" || fail "no capture"
 
 for _ in $(seq "$rounds"); do
-	vm_has_node blue || full_plug blue
 	wgfido approve office >/dev/null 2>"$NET_TMP/approve.log" || fail "no approval: $(cat "$NET_TMP/approve.log")"
-	"$NET_BUILD/bench/flow" --a /run/netns/laptop,10.7.0.1 --b /run/netns/gateway,10.7.0.2 --quiet-ms 500 --interval-us 2000 --pull "$(net_pid key-blue)" ||
+	"$NET_BUILD/bench/flow" --a /run/netns/laptop,10.7.0.1 --b /run/netns/gateway,10.7.0.2 --quiet-ms 300 --packets 50 --interval-us 2000 --pull "$(net_pid key-blue)" ||
 		fail "the flow through the tunnel"
 	wait "$(net_pid key-blue)" || :
 	wait_for 5 is_state office closed || fail "it does not close"
-	# What is sent now: nobody gets it.
-	! wg_pings laptop 10.7.0.2 0.3 || fail "a packet out"
-	! wg_pings gateway 10.7.0.1 0.3 || fail "a packet in"
+	# What is sent now: nobody gets it, and a key that is there again changes nothing about that.
+	wg_pings laptop 10.7.0.2 0.5 &
+	out=$!
+	wg_pings gateway 10.7.0.1 0.5 &
+	in=$!
+	full_plug blue
+	! wait $out || fail "a packet out"
+	! wait $in || fail "a packet in"
 done >"$NET_TMP/pulled"
 cat "$NET_TMP/pulled"
 echo "# unplugged to the last packet out: $(awk '{ print $2 }' "$NET_TMP/pulled" | summary)"
