@@ -350,17 +350,22 @@ static int call_once(struct pending *w)
 	return r < 0 ? r : 0;
 }
 
+/* AddKeyslot asks for the new token's PIN before its touches, and for the old one's after them. */
+static struct secret **pin_at_hand(struct pending *w)
+{
+	bool old = !strcmp(w->call->method, "AddKeyslot") && w->touched_new;
+
+	return old ? &w->call->options->old_pin : &w->call->options->pin;
+}
+
 /* The PIN, from --pin-fd once, else asked for. 0 = try again with it; else the exit status. */
 static int pin_get(struct pending *w)
 {
 	struct call_options *o = w->call->options;
-	struct secret **pin = &o->pin;
+	struct secret **pin = pin_at_hand(w);
 	char question[256];
 	int r;
 
-	/* AddKeyslot asks for the new token's PIN before its touches, and for the old one's after them. */
-	if (!strcmp(w->call->method, "AddKeyslot") && w->touched_new)
-		pin = &o->old_pin;
 	*pin = secret_free(*pin);
 	if (o->pin_fd >= 0) {
 		r = term_read_secret_line(pin, o->pin_fd);
@@ -396,8 +401,14 @@ static int error_handle(struct pending *w, const sd_bus_error *error, int r)
 			return say_outcome(OUTCOME_CANCELLED, NULL);
 		return proxy_say_error(error, r);
 	}
-	if (outcome == OUTCOME_PIN_REQUIRED)
+	if (outcome == OUTCOME_PIN_REQUIRED) {
+		/* Not for the one that has it, but for another that was plugged in meanwhile: say which. */
+		if (*pin_at_hand(w)) {
+			(void)proxy_say_error(error, r);
+			*w->token = '\0';
+		}
 		return pin_get(w);
+	}
 	if (outcome == OUTCOME_PIN_INVALID) {
 		status = proxy_say_error(error, r);
 		if (o->pin_fd >= 0 || !term_can_ask() || term_confirm("Try another PIN?") != 1)

@@ -139,7 +139,7 @@ static void unlock(struct approve *a)
 	struct operation *op = &a->op;
 	struct tunnel *t = operation_tunnel(op);
 	struct unlock_params params = {
-		.pin = op->options.pin,
+		.pin = &op->pin,
 		.token_id = op->options.token,
 		.wait = op->options.wait,
 		.confirm_pin = op->options.confirm_pin,

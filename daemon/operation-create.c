@@ -17,6 +17,7 @@ struct create {
 	struct keyfile *keyfile; /* NULL: no credentials to exclude */
 	uint8_t salt[32];
 	char token_id[64];
+	char detail[REQUEST_DETAIL_MAX];
 	create_done_t done;
 	enum create_state state;
 	struct token *token; /* valid while job runs */
@@ -74,7 +75,7 @@ static int submit(struct create *c, enum wire_type type, void (*done)(void *, st
 	request->timeout_ms = c->op->broker->options.touch_timeout_ms;
 	request->uv = c->uv;
 	if (c->uv == WIRE_UV_PIN) {
-		request->pin = secret_dup(c->params.pin);
+		request->pin = secret_dup(c->params.pin->text);
 		if (!request->pin) {
 			job_cancel(j);
 			return -ENOMEM;
@@ -95,6 +96,8 @@ static int submit(struct create *c, enum wire_type type, void (*done)(void *, st
 	j->begun = on_begun;
 	j->touch = on_touch;
 	j->done = done;
+	if (c->uv == WIRE_UV_PIN)
+		c->params.pin->token = c->token->number;
 	c->job = j;
 	operation_set_state(c->op, OPERATION_BUSY);
 	job_start(j);
@@ -180,7 +183,13 @@ static int decide_uv(struct create *c, const char **ret_detail)
 		*ret_detail = "it wants its PIN changed first";
 		return OUTCOME_UNSUPPORTED;
 	}
-	return c->params.pin ? OUTCOME_OK : OUTCOME_PIN_REQUIRED;
+	if (c->params.pin->text && pin_fits(c->params.pin, c->token))
+		return OUTCOME_OK;
+	if (c->params.pin->text) {
+		pin_explain(c->detail, sizeof(c->detail), c->params.pin, c->token);
+		*ret_detail = c->detail;
+	}
+	return OUTCOME_PIN_REQUIRED;
 }
 
 static void begin(struct create *c, struct token *t)

@@ -152,7 +152,7 @@ static int add_slots(struct enroll *e, const struct create_result *created)
 static void on_created(struct operation *op, struct create_result *result)
 {
 	struct enroll *e = (struct enroll *)op;
-	struct unlock_params params = {.token_id = "", .pin = op->options.pin, .confirm_pin = op->options.confirm_pin};
+	struct unlock_params params = {.token_id = "", .pin = &op->pin, .confirm_pin = op->options.confirm_pin};
 	struct keyfile *written = NULL;
 	char *error = NULL;
 	int r;
@@ -227,7 +227,7 @@ static void start(struct operation *op)
 	struct enroll *e = (struct enroll *)op;
 	struct tunnel *t = operation_tunnel(op);
 	struct create_params params = {
-		.pin = op->options.pin,
+		.pin = &op->pin,
 		.token_id = op->options.token,
 		.uv = op->options.uv,
 		.wait = op->options.wait,

@@ -44,7 +44,7 @@ static void start(struct operation *op)
 	struct export *e = (struct export *)op;
 	struct tunnel *t = operation_tunnel(op);
 	struct unlock_params params = {
-		.pin = op->options.pin,
+		.pin = &op->pin,
 		.recovery = op->options.recovery,
 		.token_id = op->options.token,
 		.wait = op->options.wait,

@@ -115,8 +115,7 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 	operation_end(op, &done);
 }
 
-static void unlock(struct keyslot_operation *k, struct tunnel *t, const struct secret *pin, const char *token_id,
-	bool wait)
+static void unlock(struct keyslot_operation *k, struct tunnel *t, struct pin *pin, const char *token_id, bool wait)
 {
 	struct unlock_params params = {
 		.keyfile = t->keyfile,
@@ -157,8 +156,9 @@ static void on_created(struct operation *op, struct create_result *result)
 	(void)snprintf(k->label, sizeof(k->label), "%s",
 		op->options.label[0] ? op->options.label : token_name(result->token));
 	operation_set_step(op, 3);
-	/* With one port the new token must make room for an old one. */
-	unlock(k, t, op->options.old_pin, "", true);
+	/* With one port the new token must make room for an old one, whose PIN has come before it. */
+	op->old_pin.newest = UINT64_MAX;
+	unlock(k, t, &op->old_pin, "", true);
 }
 
 static void start_add(struct operation *op)
@@ -167,7 +167,7 @@ static void start_add(struct operation *op)
 	struct tunnel *t = operation_tunnel(op);
 	struct create_params params = {
 		.tunnel_name = op->target,
-		.pin = op->options.pin,
+		.pin = &op->pin,
 		.token_id = op->options.token,
 		.uv = op->options.uv,
 		.wait = op->options.wait,
@@ -190,8 +190,7 @@ static void start_add(struct operation *op)
 		k->type = KEYSLOT_RECOVERY;
 		(void)snprintf(k->label, sizeof(k->label), "%s",
 			op->options.label[0] ? op->options.label : "recovery code");
-		unlock(k, t, op->options.old_pin ? op->options.old_pin : op->options.pin, op->options.token,
-			op->options.wait);
+		unlock(k, t, op->old_pin.text ? &op->old_pin : &op->pin, op->options.token, op->options.wait);
 		return;
 	}
 	k->type = KEYSLOT_HMAC_SECRET;
@@ -222,7 +221,7 @@ static void start_remove(struct operation *op)
 	if (r)
 		operation_fail(op, (enum outcome)r, detail);
 	else
-		unlock(k, t, op->options.pin, op->options.token, op->options.wait);
+		unlock(k, t, &op->pin, op->options.token, op->options.wait);
 }
 
 static void token_added(struct operation *op, struct token *t)

@@ -212,7 +212,7 @@ static int evaluate(struct candidate *c, enum wire_uv uv)
 	request->timeout_ms = u->op->broker->options.touch_timeout_ms;
 	request->uv = uv;
 	if (uv == WIRE_UV_PIN) {
-		request->pin = secret_dup(u->params.pin);
+		request->pin = secret_dup(u->params.pin->text);
 		if (!request->pin) {
 			job_cancel(j);
 			return -ENOMEM;
@@ -231,6 +231,8 @@ static int evaluate(struct candidate *c, enum wire_uv uv)
 	j->begun = on_begun;
 	j->touch = on_touch;
 	j->done = on_evaluated;
+	if (uv == WIRE_UV_PIN)
+		u->params.pin->token = c->number;
 	c->uv = uv;
 	c->job = j;
 	c->state = CANDIDATE_EVALUATING;
@@ -308,10 +310,30 @@ static int probe(struct unlock *u, struct token *t)
 	return 0;
 }
 
+/* late: the token that the PIN which was given is not for; NULL: none was given. */
+static void require_pin(struct unlock *u, const struct token *late)
+{
+	char detail[REQUEST_DETAIL_MAX] = "";
+
+	/* What the one that had the PIN made of it comes first. */
+	if (late && rank(u->outcome) > rank(OUTCOME_PIN_REQUIRED)) {
+		fail(u, u->outcome, u->detail);
+		return;
+	}
+	if (late)
+		pin_explain(detail, sizeof(detail), u->params.pin, late);
+	/* Another token could have opened it with a touch. */
+	if (u->outcome == OUTCOME_TOUCH_TIMEOUT)
+		fail(u, OUTCOME_TOUCH_TIMEOUT, "");
+	else
+		fail(u, OUTCOME_PIN_REQUIRED, detail);
+}
+
 /* Once no probe runs: a PIN goes to one token only, or a wrong guess would cost another one a try. */
 static int use_pin(struct unlock *u, bool others_run)
 {
 	struct candidate *c, *holder = NULL;
+	const struct token *late = NULL;
 	unsigned int n = 0;
 
 	TAILQ_FOREACH(c, &u->candidates, link) {
@@ -323,15 +345,19 @@ static int use_pin(struct unlock *u, bool others_run)
 			remember(u, OUTCOME_TOKEN_FAILED, "it was pulled out");
 			continue;
 		}
+		if (u->params.pin->text && !pin_fits(u->params.pin, c->token)) {
+			late = c->token;
+			continue;
+		}
 		holder = c;
 		n++;
 	}
-	if (n == 0)
+	if (n == 0 && !late)
 		return 0;
-	if (!u->params.pin) {
-		/* Another token may still open it with a touch alone, or could have. */
+	if (n == 0 || !u->params.pin->text) {
+		/* Another token may still open it. */
 		if (!others_run)
-			fail(u, u->outcome == OUTCOME_TOUCH_TIMEOUT ? u->outcome : OUTCOME_PIN_REQUIRED, "");
+			require_pin(u, late);
 		return 0;
 	}
 	if (n > 1) {

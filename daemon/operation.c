@@ -105,6 +105,8 @@ int operation_begin(struct broker *b, struct request *r)
 	/* The secrets move with the options. */
 	op->options = r->options;
 	r->options = (struct request_options){0};
+	op->pin = (struct pin){.text = op->options.pin, .newest = r->newest_token};
+	op->old_pin = (struct pin){.text = op->options.old_pin, .newest = r->newest_token};
 	op->touch = "touch";
 	op->waits_for = "token-with-key";
 	TAILQ_INIT(&op->requests);
@@ -121,6 +123,17 @@ void operation_free(struct operation *op)
 	op->ops->clear(op);
 	request_options_clear(&op->options);
 	free(op);
+}
+
+bool pin_fits(const struct pin *p, const struct token *t)
+{
+	return p->token ? t->number == p->token : t->number <= p->newest;
+}
+
+void pin_explain(char *buf, size_t size, const struct pin *p, const struct token *t)
+{
+	(void)snprintf(buf, size, p->token ? "the PIN was given for another key than %s" : "the PIN was given before %s was plugged in",
+		token_name(t));
 }
 
 struct tunnel *operation_tunnel(const struct operation *op)

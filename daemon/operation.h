@@ -18,6 +18,16 @@
 struct operation;
 TAILQ_HEAD(operation_list, operation);
 
+/*
+ * A PIN of the call. It goes to one token, and to none that was plugged in after the call came: that one may be of the same
+ * model, and another key.
+ */
+struct pin {
+	const struct secret *text; /* NULL: none was given */
+	uint64_t newest;	   /* number of the last token that was there; UINT64_MAX: later ones may have it too */
+	uint64_t token;		   /* the one that it went to; 0: none yet */
+};
+
 enum operation_state {
 	OPERATION_BUSY,	      /* the token works, or serves others first */
 	OPERATION_WAIT_TOKEN, /* for one to be plugged in */
@@ -49,6 +59,7 @@ struct operation {
 	bool has_peer;
 	uint8_t peer[KEY_SIZE];
 	struct request_options options;
+	struct pin pin, old_pin; /* of the options */
 	/* The prompt, for properties */
 	const char *waits_for;	    /* "token" or "token-with-key", in OPERATION_WAIT_TOKEN */
 	const char *touch;	    /* "touch" or "touch-new", in OPERATION_TOUCH */
@@ -76,6 +87,9 @@ void operation_set_step(struct operation *op, unsigned int step);
 struct tunnel *operation_tunnel(const struct operation *op);
 /* "", "token", "token-with-key", "touch", "touch-new", "busy" */
 const char *operation_prompt(const struct operation *op);
+bool pin_fits(const struct pin *p, const struct token *t);
+/* Why it does not. */
+void pin_explain(char *buf, size_t size, const struct pin *p, const struct token *t);
 /* Seconds that the approval of the tunnel at hand will last; 0: it is none, or the tunnel is gone. */
 uint32_t operation_lifetime(const struct operation *op);
 
@@ -89,8 +103,8 @@ extern const struct operation_ops operation_approve, operation_enroll, operation
 struct unlock;
 struct unlock_params {
 	const struct keyfile *keyfile;	/* copied */
-	const struct secret *pin;	/* borrowed until the end; NULL: none */
-	const struct secret *recovery;	/* the same */
+	struct pin *pin;		/* borrowed until the end */
+	const struct secret *recovery;	/* the same; NULL: none */
 	const char *token_id;		/* "": any */
 	uint64_t only_number;		/* 0: any */
 	uint64_t except_number;		/* 0: none */
@@ -117,7 +131,7 @@ struct create_params {
 	const struct keyfile *keyfile;	/* AddKeyslot: whose credentials are excluded; NULL: none. Copied */
 	const char *tunnel_name;
 	const uint8_t *salt;		/* 32 bytes, copied */
-	const struct secret *pin;	/* borrowed until the end; NULL: none */
+	struct pin *pin;		/* borrowed until the end */
 	const char *token_id;		/* "": the only one there is */
 	enum request_uv uv;
 	bool wait;

@@ -73,6 +73,7 @@ int request_new(struct request **ret, struct broker *b, enum request_kind kind, 
 	r->kind = kind;
 	r->state = REQUEST_NEW;
 	r->requester = *requester;
+	r->newest_token = b->tokens.next_number - 1;
 	r->options.make_recovery = true;
 	TAILQ_INSERT_TAIL(&b->requests, r, link);
 	*ret = r;

@@ -83,6 +83,7 @@ struct request {
 	enum request_kind kind;
 	enum request_state state;
 	struct requester requester;
+	uint64_t newest_token; /* number of the last one that was there when the call came */
 	char ifname[IF_NAMESIZE];
 	bool has_peer;
 	uint8_t peer[KEY_SIZE];

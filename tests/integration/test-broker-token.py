@@ -3,7 +3,7 @@
 """The broker and trouble with tokens: missing, wrong, untouched, pulled out, broken, with a PIN; and several callers."""
 import unittest
 
-from broker_case import PEER, TOKEN, TUNNEL, BrokerCase, boottime_us, pipe_with
+from broker_case import MANAGER, PEER, ROOT, TOKEN, TUNNEL, BrokerCase, boottime_us, pipe_with
 
 
 class Trouble(BrokerCase):
@@ -295,6 +295,103 @@ class Pin(BrokerCase):
         self.approve(token="soft-blue", **self.pin())
         self.assertRefused("WrongToken", self.approve, token="soft-red", **self.pin("999999"))
         self.assertTrue(red.path())
+
+    def blinking(self, **options):
+        self.enroll(**self.pin())
+        self.blue.touching = "manual"
+        self.blue.unplug().plug()
+        call = self.begin_approve(**self.pin(**options))
+        self.wait_for(lambda: self.tunnel_state() == "touch-needed", "blue to blink")
+        return call
+
+    def assertUntried(self, *others):
+        """None of these keys, which are not enrolled, has been given a PIN."""
+        if self.blue.process:
+            self.blue.unplug()
+        for t in others:
+            t.unplug()
+        for t in others:
+            t.plug()
+            self.assertRefused("PinInvalid", self.approve, text="7 tries left", **self.pin("000000"))
+            t.unplug()
+
+    def test_key_plugged_in_while_another_blinks(self):
+        call = self.blinking()
+        red = self.token("red", pin="999999")
+        self.assertEqual(red.status(), "idle")
+        self.blue.touch()
+        call.finish()
+        self.assertEqual(self.tunnel_state(), "approved")
+        self.assertUntried(red)
+
+    def test_key_plugged_in_for_one_that_blinked(self):
+        call = self.blinking(wait=True)
+        self.blue.unplug()
+        self.wait_for(lambda: self.tunnel_state() == "waiting", "the wait")
+        red = self.token("red", pin="999999", plug=False).plug(wait=False)
+        self.assertRefused("PinRequired", call.finish, text="for another key than ")
+        self.assertUntried(red)
+
+    def test_key_plugged_in_after_the_pin(self):
+        self.enroll(**self.pin())
+        self.blue.unplug()
+        red = self.token("red", pin="999999", plug=False)
+        # Which of them it was given for nobody can tell, and a name is that of a port.
+        for t, more in ((red, {}), (red, {"token": "soft-red"}), (self.blue, {})):
+            call = self.begin_approve(**self.pin(wait=True, **more))
+            self.wait_for(lambda: self.tunnel_state() == "waiting", "the wait")
+            t.plug(wait=False)
+            self.assertRefused("PinRequired", call.finish, text="given before .* was plugged in")
+            t.unplug()
+        red.plug()
+        self.assertUntried(red)
+
+    def test_key_plugged_in_for_enrolling(self):
+        self.blue.unplug()
+        call = self.begin(self.tunnel(), TUNNEL, "Enroll", self.options(**self.pin(wait=True)))
+        self.wait_for(lambda: self.get(self.tunnel(), TUNNEL, "Prompt") == "token", "the wait")
+        self.blue.plug(wait=False)
+        self.assertRefused("PinRequired", call.finish, text="given before .* was plugged in")
+        self.assertEqual(self.tunnel_state(), "unenrolled")
+        self.wait_for(self.blue.is_known, "blue")
+        self.enroll(**self.pin())
+
+    def test_pin_of_the_first_tunnels_key(self):
+        """A global approval goes on with a key that has another PIN."""
+        for ifname in ("wg0", "wg1"):
+            self.config(ifname, extra="ApprovalScope = global\n")
+        self.call(ROOT, MANAGER, "Reload")
+        self.enroll(**self.pin())
+        self.blue.unplug()
+        red = self.token("red", pin="999999")
+        self.enroll("wg1", **self.pin("999999"))
+        red.unplug()
+        self.blue.plug()
+        call = self.begin_approve(**self.pin(wait=True))
+        self.wait_for(lambda: self.tunnel_state("wg1") == "waiting", "the wait for red")
+        red.plug(wait=False)
+        self.assertRefused("PinRequired", call.finish, text="for another key than ")
+        self.assertEqual([self.tunnel_state(i) for i in ("wg0", "wg1")], ["approved", "locked"])
+        self.blue.unplug()
+        self.assertRefused("PinInvalid", self.approve, "wg1", text="7 tries left", **self.pin("000000"))
+
+    def test_old_pin_for_one_token_only(self):
+        """With one port the old key comes after its PIN: the first one that fits has it."""
+        self.enroll(**self.pin())
+        self.blue.unplug()
+        self.blue.touching = "manual"
+        green = self.token("green", pin="222222")
+        call = self.begin(self.tunnel(), TUNNEL, "AddKeyslot",
+                          self.options(old_pin=pipe_with(b"123456"), **self.pin("222222")))
+        self.wait_for(lambda: self.get(self.tunnel(), TUNNEL, "Prompt") == "token-with-key", "the wait")
+        green.unplug()
+        self.blue.plug(wait=False)
+        self.wait_for(lambda: self.tunnel_state() == "touch-needed", "blue to blink")
+        self.blue.unplug()
+        self.wait_for(lambda: self.tunnel_state() == "waiting", "the wait")
+        red = self.token("red", pin="999999", plug=False).plug(wait=False)
+        self.assertRefused("PinRequired", call.finish, text="for another key than ")
+        self.assertUntried(red)
 
     def test_malformed(self):
         self.enroll(**self.pin())
