@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The machine's clock stepped by an hour in both directions, with a tunnel of either mode open. The gateway is a namespace here,
 # so its clock is the same one.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 . "$top_srcdir/tests/vm/full-both.sh"
 full_system

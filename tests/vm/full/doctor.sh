@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # wgfido doctor on the whole system: one part after the other is broken; it must be found, by a user who is not root as well
 # where that is possible; nothing opens that should not; and what doctor says mends it.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 
 # doctor_says STATUS: its output in $NET_TMP/doctor

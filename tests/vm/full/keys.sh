@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Security keys: two at once; plugged in before the broker, before udevd and while an approval waits for one; pulled in the middle
 # of a touch and at any other moment; twenty times in and out.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 

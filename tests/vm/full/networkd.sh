@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # systemd-networkd makes the interface, wgfido owns the preshared key (psk) or the private key (identity); the files are those of
 # docs/running.md. NetworkManager runs as well.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The key is not wgfido's alone: while a tunnel is open, ssh and systemd use the same key, a browser-like program reads every
 # report of its node, and none is in the other's way.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 

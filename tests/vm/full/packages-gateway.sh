@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lintian; and a gateway with nothing but wgfido-agent, which sees neither libfido2 nor a message bus. This machine is the
 # gateway; the laptop is a namespace with a bus of its own and the programs of the build tree.
+# vm: long
 . "$top_srcdir/tests/vm/packages-lib.sh"
 packages_begin
 check_eq "lintian has nothing to say" "$(cat "$VM_PACKAGES/lintian")" ""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Debian packages on a laptop: installed, upgraded and removed with tunnels open, purged, installed again; and what is left
 # is what README.Debian says.
+# vm: long
 . "$top_srcdir/tests/vm/packages-lib.sh"
 packages_begin
 all=(wgfido-desktop wgfido wgfido-agent wgfido-softtoken)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each part killed, stopped, frozen or started anew, with a tunnel of either mode open: how long until no packet passes, that
 # neither preshared key nor private key is left in WireGuard, and that all of it comes back by itself.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 . "$top_srcdir/tests/vm/full-both.sh"
 full_system

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The system's own services in trouble, with a tunnel of either mode open: udevd stopped while the key is pulled, udevd and logind
 # started anew, polkit gone in the middle of a question. What has nothing to do with the key closes nothing.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 . "$top_srcdir/tests/vm/full-both.sh"
 full_system

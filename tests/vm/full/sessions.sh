@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Who may approve, by the real polkitd and logind: the active session at the machine may, a session in the background, a remote one
 # and none at all may not. And what ends an approval: suspend, hibernation, lock and logout.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A token on USB, on the kernel's virtual host controller: what udev makes of it, a tunnel with it, and the cable pulled.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # wg-quick and its unit: up closed and opened later, up by a touch (PreUp), no touch, a wait that is called off; what wg does to a
 # running interface; down and up while approved; both modes.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 
