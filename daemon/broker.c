@@ -334,8 +334,18 @@ void broker_set_told_of(struct broker *b, unsigned int flags)
 	broker_arm_expiry(b);
 }
 
-int broker_check_ends(const struct broker *b, const struct config *c, const char **ret_detail)
+void broker_set_sleeping(struct broker *b, bool sleeping)
 {
+	b->sleeping = sleeping;
+}
+
+int broker_check_grant(const struct broker *b, const struct config *c, const char **ret_detail)
+{
+	/* What ends with sleep has ended, and the kind of sleep that writes keys to disk ends everything: this would be neither's. */
+	if (b->sleeping) {
+		*ret_detail = "the machine is going to sleep: try again when it is awake";
+		return OUTCOME_DENIED;
+	}
 	if (!(c->end_on & (CONFIG_END_LOCK | CONFIG_END_LOGOUT) & ~b->told_of))
 		return 0;
 	*ret_detail = "EndOn = lock and logout need logind, which is not there";

@@ -57,6 +57,7 @@ struct broker {
 	struct approvals *approvals;
 	struct presence *presence;
 	unsigned int told_of; /* enum config_end_on, of lock and logout: what somebody would tell us of */
+	bool sleeping; /* the machine is going to, or does */
 	struct expiry *expiry;
 	sd_event_source *settle;
 };
@@ -92,8 +93,10 @@ size_t broker_end_on(struct broker *b, enum config_end_on reason, const char *se
  * outlive the one who watched.
  */
 void broker_set_told_of(struct broker *b, unsigned int flags);
-/* 0, or OUTCOME_DENIED with the reason. */
-int broker_check_ends(const struct broker *b, const struct config *c, const char **ret_detail);
+/* From when sleep is announced until it is over, or nobody is left who would tell of that. No approval is given meanwhile. */
+void broker_set_sleeping(struct broker *b, bool sleeping);
+/* Whether an approval may be given now: 0, or OUTCOME_DENIED with the reason. */
+int broker_check_grant(const struct broker *b, const struct config *c, const char **ret_detail);
 
 /* Called by the parts of the core. */
 void broker_note(struct broker *b, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

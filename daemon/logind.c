@@ -143,10 +143,12 @@ static int on_sleep(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)error;
 	if (!from_logind(l, m) || sd_bus_message_read(m, "b", &begins) < 0)
 		return 0;
-	/* At the end as well: a touch may have come between what we gave back and the sleep. */
+	/* Until it is over, so that no touch comes between what we give back and the sleep. */
+	broker_set_sleeping(l->broker, begins);
+	/* At the end as well, in case we did not hear of the beginning. */
 	(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, !begins && l->asking);
+	l->asking = sd_bus_slot_unref(l->asking);
 	if (!begins) {
-		l->asking = sd_bus_slot_unref(l->asking);
 		l->closing = sd_bus_slot_unref(l->closing);
 		release(l);
 		inhibit(l);
@@ -262,6 +264,10 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 		strcmp(name, LOGIND_NAME) != 0)
 		return 0;
 	(void)snprintf(l->owner, sizeof(l->owner), "%s", after);
+	/* The answer that was awaited will not come; the sleep may. And nobody tells of its end any more. */
+	if (l->asking)
+		(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, true);
+	broker_set_sleeping(l->broker, false);
 	/* What was asked of the one before tells nothing about what the new one gives. */
 	l->asking = sd_bus_slot_unref(l->asking);
 	l->closing = sd_bus_slot_unref(l->closing);

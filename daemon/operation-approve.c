@@ -69,7 +69,7 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 		operation_fail_with(op, r, "%s", path);
 		return;
 	}
-	r = broker_check_ends(op->broker, t->config, &path);
+	r = broker_check_grant(op->broker, t->config, &path);
 	if (r) {
 		free_preshared(preshared, t->config->n_peers);
 		operation_fail(op, (enum outcome)r, path);
@@ -150,7 +150,7 @@ static void unlock(struct approve *a)
 
 	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
 	if (!r)
-		r = broker_check_ends(op->broker, t->config, &detail);
+		r = broker_check_grant(op->broker, t->config, &detail);
 	if (r) {
 		operation_fail(op, (enum outcome)r, t ? detail : "the tunnel is gone");
 		return;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A logind that does as it is told on standard input: "sleep", "wake", "lock SESSION", "remove SESSION". It answers each line
-with one of its own: for "sleep", when the delay inhibitor has been given back. Arguments: bus address, what CanHibernate says."""
+with one of its own: for "sleep", when the delay inhibitor has been given back. Arguments: bus address, what CanHibernate says;
+"" for no answer."""
 import os
 import sys
 
@@ -38,9 +39,10 @@ class Manager(dbus.service.Object):
         say("inhibited %s %s" % (what, mode))
         return fd
 
-    @dbus.service.method(MANAGER, out_signature="s")
-    def CanHibernate(self):
-        return self.can_hibernate
+    @dbus.service.method(MANAGER, out_signature="s", async_callbacks=("answer", "fail"))
+    def CanHibernate(self, answer, fail):
+        if self.can_hibernate:
+            answer(self.can_hibernate)
 
     @dbus.service.signal(MANAGER, signature="b")
     def PrepareForSleep(self, begins):

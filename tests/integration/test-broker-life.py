@@ -401,6 +401,46 @@ class Logind(Life):
         self.assertEqual(self.hear(), "released")
         self.assertEqual(self.states(), ["locked"] * 3)
 
+    def test_no_approval_while_going_to_sleep(self):
+        self.logind()
+        self.start_broker()
+        self.hear()
+        key = self.token()
+        for ifname in ("wg0", "wg1"):
+            self.enroll(ifname)
+        key.touching = "manual"
+        key.unplug().plug()
+        call = self.begin_approve("wg1")
+        self.wait_for(lambda: key.status() == "touch", "the touch")
+        self.tell("sleep")
+        self.assertEqual(self.hear(), "released")
+        # Neither what was asked for before, nor what is now.
+        key.touch()
+        self.assertRefused("Denied", call.finish, text="the machine is going to sleep")
+        for ifname in ("wg0", "wg1"):
+            self.assertRefused("Denied", self.approve, ifname, text="the machine is going to sleep")
+        self.assertEqual(key.status(), "idle")
+        self.tell("wake")
+        self.assertEqual(self.hear(), "inhibited sleep delay")
+        key.touching = "auto"
+        key.unplug().plug()
+        self.approve("wg0")
+        self.approve("wg1")
+
+    def test_logind_goes_while_going_to_sleep(self):
+        """It cannot say any more whether the machine hibernates, nor when it is awake again."""
+        self.logind("")
+        self.start_broker()
+        self.hear()
+        self.all_approved()
+        self.tell("sleep")
+        self.wait_for(lambda: self.states() == ["locked", "approved", "approved"], "the end of what ends on suspend")
+        self.mock.kill()
+        self.wait_for(lambda: self.states() == ["locked"] * 3, "the end of all")
+        self.assertEqual([self.end_reason(i) for i in ("wg0", "wg1")], ["suspend"] * 2)
+        self.wait_for(lambda: not self.bus.name_has_owner("org.freedesktop.login1"), "the end of logind")
+        self.approve("wg0")
+
     def test_logind_comes_later(self):
         self.start_broker()
         self.wait_for(lambda: "logind: not there" in self.read_log(), "the line about logind")

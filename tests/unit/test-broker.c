@@ -258,6 +258,27 @@ static void test_end_on_of_an_identity(void **state)
 	assert_false(approved(f, "wg2"));
 }
 
+static void test_check_grant(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *ends_on_lock = broker_find_tunnel(f->broker, "wg0")->config;
+	const struct config *ends_never = broker_find_tunnel(f->broker, "wg2")->config;
+	const char *detail = NULL;
+
+	assert_int_equal(broker_check_grant(f->broker, ends_never, &detail), 0);
+	assert_int_equal(broker_check_grant(f->broker, ends_on_lock, &detail), OUTCOME_DENIED);
+	assert_non_null(strstr(detail, "need logind"));
+	broker_set_told_of(f->broker, CONFIG_END_LOCK | CONFIG_END_LOGOUT);
+	assert_int_equal(broker_check_grant(f->broker, ends_on_lock, &detail), 0);
+	/* Whatever they end on. */
+	broker_set_sleeping(f->broker, true);
+	assert_int_equal(broker_check_grant(f->broker, ends_on_lock, &detail), OUTCOME_DENIED);
+	assert_non_null(strstr(detail, "sleep"));
+	assert_int_equal(broker_check_grant(f->broker, ends_never, &detail), OUTCOME_DENIED);
+	broker_set_sleeping(f->broker, false);
+	assert_int_equal(broker_check_grant(f->broker, ends_never, &detail), 0);
+}
+
 static struct request *make(struct fixture *f, uid_t uid, enum request_kind kind, const char *ifname)
 {
 	struct requester who = {.uid = uid, .sender = ":1.1", .text = "uid"};
@@ -381,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_end_on_logout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_on_suspend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_on_of_an_identity, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_check_grant, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_reply, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_is_for_the_own_uid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
