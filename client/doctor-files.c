@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files and directories: who owns them, who may write or read them, and what an interrupted change left behind. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,21 +15,6 @@
 #include "common/names.h"
 
 #define LEFTOVER_SECONDS 60 /* a younger one may be in use */
-
-/* ".wg0.conf.tmp-0123abcd", as file_write_atomic names it. */
-bool doctor_is_leftover(const char *name)
-{
-	static const char mark[] = ".tmp-";
-	const char *at = name[0] == '.' ? strstr(name, mark) : NULL;
-
-	if (!at || at == name)
-		return false;
-	at += strlen(mark);
-	for (size_t i = 0; i < 8; i++)
-		if (!isxdigit((unsigned char)at[i]))
-			return false;
-	return !at[8];
-}
 
 /* Ready to be pasted into a shell. */
 static const char *word(char *buf, size_t size, const char *path)
@@ -108,7 +92,7 @@ static void check_place(struct doctor *d, const struct place *p)
 		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", p->dir, e->d_name);
-		if (doctor_is_leftover(e->d_name))
+		if (file_is_temp(e->d_name, NULL))
 			check_leftover(d, path, &st, p->holds);
 		else if (suffix && len > suffix && !strcmp(e->d_name + len - suffix, p->suffix))
 			check_one(d, path, &st, p->bits, p->owner, p->owner_name);

@@ -105,7 +105,6 @@ bool doctor_is_fido_descriptor(const uint8_t *descriptor, size_t len);
 void doctor_check_udev(struct doctor *d);
 
 /* doctor-files.c: owners and modes, and what an interrupted change left behind */
-bool doctor_is_leftover(const char *name);
 void doctor_check_files(struct doctor *d);
 
 /* doctor-nm.c: NetworkManager's profiles of these interfaces */

@@ -7,12 +7,21 @@
 
 #include "common/encoding.h"
 
-/* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: they turn the order of what follows, or break the line. */
-static bool is_unruly(const unsigned char *c)
+/*
+ * What turns the order of what follows, breaks the line, or cannot be seen, so that two names look like one: U+061C, U+200B to
+ * U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF. Their bytes; 0: none of them. A NUL matches nowhere.
+ */
+static size_t unruly_len(const unsigned char *c)
 {
-	return c[0] == 0xe2 &&
-		((c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae))) ||
-			(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+	if (c[0] == 0xd8)
+		return c[1] == 0x9c ? 2 : 0;
+	if (c[0] == 0xe2 && c[1] == 0x80)
+		return (c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae) ? 3 : 0;
+	if (c[0] == 0xe2 && c[1] == 0x81)
+		return c[2] >= 0xa0 && c[2] <= 0xaf ? 3 : 0;
+	if (c[0] == 0xef && c[1] == 0xbb)
+		return c[2] == 0xbf ? 3 : 0;
+	return 0;
 }
 
 void text_make_printable(char *s)
@@ -22,8 +31,8 @@ void text_make_printable(char *s)
 			*c = '?';
 		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
 			*c = c[1] = '?';
-		else if (is_unruly(c))
-			c[0] = c[1] = c[2] = '?';
+		else
+			memset(c, '?', unruly_len(c));
 	}
 }
 

@@ -57,8 +57,7 @@ static int file_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* ".BASE.tmp-" and eight digits; base NULL: any. */
-static bool file_is_temp(const char *name, const char *base)
+bool file_is_temp(const char *name, const char *base)
 {
 	size_t len = strlen(name), tail = strlen(TEMP_INFIX) + TEMP_DIGITS;
 

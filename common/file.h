@@ -17,11 +17,15 @@ struct file_attributes {
 /*
  * Writes len bytes to name in the directory dirfd (AT_FDCWD and a path with slashes are fine; a symlink at name is
  * replaced, see file_resolve). On any failure the old file stands and no temporary file is left; what an earlier writer of
- * the same name left when it was killed goes as well. Only when the last step fails, the fsync of the directory, is the new file in its place already, and may not outlive a power cut.
+ * the same name left when it was killed goes as well. Only when the last step fails, the fsync of the directory, is the new
+ * file in its place already, and may not outlive a power cut.
  * 0 or a negative errno (-ENOSPC, -EACCES...).
  */
 int file_write_atomic(int dirfd, const char *name, const void *data, size_t len,
 	const struct file_attributes *attributes);
+
+/* Whether name is that of a temporary file of ours, ".BASE.tmp-" and eight digits; base NULL: any. */
+bool file_is_temp(const char *name, const char *base);
 
 /* Removes from a directory what writers left there when they were killed: temporary files of ours that no living one holds. */
 int file_sweep(int dirfd);

@@ -52,12 +52,51 @@ static void test_shorten(void **state)
 	/* Half a character at the end. */
 	check_shortened("ab\xe2\x82", 5, "ab");
 	check_shortened("abcd\xf0\x9f\x94", 5, "abcd");
-	/* What turns the direction of writing. */
-	{
-		char text[] = "a\xe2\x80\xae" "b\xe2\x81\xa7" "c\xe2\x80\xa6\xe2\x80";
+}
 
+static void check_character(uint32_t code, bool unruly)
+{
+	char text[8] = {'a'}, before[8];
+	size_t n = 1;
+
+	if (code < 0x800) {
+		text[n++] = (char)(0xc0 | code >> 6);
+	} else {
+		text[n++] = (char)(0xe0 | code >> 12);
+		text[n++] = (char)(0x80 | (code >> 6 & 0x3f));
+	}
+	text[n++] = (char)(0x80 | (code & 0x3f));
+	text[n] = 'b';
+	memcpy(before, text, sizeof(before));
+	text_make_printable(text);
+	assert_string_equal(text, !unruly ? before : n == 3 ? "a??b" : "a???b");
+}
+
+/* What turns the direction of writing, breaks the line, or is not seen; and of the characters around it none. */
+static void test_unruly(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+	} unruly[] = {{0x61c, 0x61c}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}};
+	static const char *const cut[] = {"\xd8", "\xe2", "\xe2\x80", "\xe2\x81", "\xef", "\xef\xbb"};
+	char text[8];
+	uint32_t code;
+	size_t i;
+
+	UNUSED;
+	for (code = 0xa0; code < 0x10000; code++) {
+		bool is = false;
+
+		for (i = 0; i < sizeof(unruly) / sizeof(unruly[0]); i++)
+			is |= code >= unruly[i].first && code <= unruly[i].last;
+		check_character(code, is);
+	}
+	/* Cut off in the middle. */
+	for (i = 0; i < sizeof(cut) / sizeof(cut[0]); i++) {
+		memset(text, 0x9c, sizeof(text));
+		snprintf(text, sizeof(text), "%s", cut[i]);
 		text_make_printable(text);
-		assert_string_equal(text, "a???b???c\xe2\x80\xa6\xe2\x80");
+		assert_string_equal(text, cut[i]);
 	}
 }
 
@@ -177,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_shorten),
+		cmocka_unit_test(test_unruly),
 		cmocka_unit_test(test_prompts),
 		cmocka_unit_test(test_seconds_left),
 		cmocka_unit_test(test_times),

@@ -226,20 +226,6 @@ static void test_clock(void **state)
 	assert_true(doctor_clock_synchronised(&t));
 }
 
-static void test_leftover(void **state)
-{
-	(void)state;
-	assert_true(doctor_is_leftover(".wg0.conf.tmp-0123abcd"));
-	assert_true(doctor_is_leftover(".wg0.key.tmp-deadbeef"));
-	assert_false(doctor_is_leftover("wg0.conf.tmp-0123abcd"));
-	assert_false(doctor_is_leftover(".wg0.conf.tmp-0123abc"));
-	assert_false(doctor_is_leftover(".wg0.conf.tmp-0123abcd0"));
-	assert_false(doctor_is_leftover(".wg0.conf.tmp-0123abcg"));
-	assert_false(doctor_is_leftover(".tmp-0123abcd"));
-	assert_false(doctor_is_leftover("."));
-	assert_false(doctor_is_leftover(""));
-}
-
 static void test_wants(void **state)
 {
 	struct config_peer peers[2] = {{.schedule = CONFIG_SCHEDULE_STATIC, .has_token_public_key = true},
@@ -270,7 +256,6 @@ int main(void)
 		cmocka_unit_test(test_descriptor),
 		cmocka_unit_test_setup_teardown(test_module, set_up, tear_down),
 		cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_leftover),
 		cmocka_unit_test(test_wants),
 	};
 

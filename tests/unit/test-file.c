@@ -260,6 +260,26 @@ static bool there(const struct fixture *f, const char *name)
 }
 
 /* What is not exactly a temporary file of ours, of nobody who lives, stays. */
+static void test_is_temp(void **state)
+{
+	(void)state;
+	assert_true(file_is_temp(".wg0.conf.tmp-0123abcd", NULL));
+	assert_true(file_is_temp(".wg0.key.tmp-deadbeef", NULL));
+	/* as it names them; and what it makes of a name like that */
+	assert_false(file_is_temp(".wg0.key.tmp-DEADBEEF", NULL));
+	assert_true(file_is_temp("..a.tmp-0123abcd.tmp-4567cdef", ".a.tmp-0123abcd"));
+	assert_false(file_is_temp("wg0.conf.tmp-0123abcd", NULL));
+	assert_false(file_is_temp(".wg0.conf.tmp-0123abc", NULL));
+	assert_false(file_is_temp(".wg0.conf.tmp-0123abcd0", NULL));
+	assert_false(file_is_temp(".wg0.conf.tmp-0123abcg", NULL));
+	assert_false(file_is_temp(".tmp-0123abcd", NULL));
+	assert_false(file_is_temp(".", NULL));
+	assert_false(file_is_temp("", NULL));
+	assert_true(file_is_temp(".wg0.conf.tmp-0123abcd", "wg0.conf"));
+	assert_false(file_is_temp(".wg0.conf.tmp-0123abcd", "wg0"));
+	assert_false(file_is_temp(".wg0.conf.tmp-0123abcd", "wg1.conf"));
+}
+
 static void test_sweep(void **state)
 {
 	const struct fixture *f = *state;
@@ -405,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_write_in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_write_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_directory_not_synced, set_up, tear_down),
+		cmocka_unit_test(test_is_temp),
 		cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_name_too_long, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_symlink, set_up, tear_down),
