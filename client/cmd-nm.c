@@ -50,7 +50,7 @@ const struct verb verb_nm = {
 	nm_main,
 	"setup|undo CONNECTION [--identity | --psk]",
 	"Lock a WireGuard connection of NetworkManager to the security key",
-	"CONNECTION is its name, its UUID or its interface.\n\n"
+	"CONNECTION is its name, its UUID or its interface; of a user's own connection the UUID.\n\n"
 	"  setup            take the key out of the connection, so that only the security key opens it\n"
 	"  undo             put it back, with a fresh touch\n\n"
 	"  --identity       setup: lock the private key; the other end needs nothing\n"

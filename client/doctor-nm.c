@@ -32,20 +32,33 @@ static void tell_findings(struct doctor *d, const struct nm_profile *p, const st
 		doctor_ok(d, "%s goes with NetworkManager's connection %s", c->ifname, p->id);
 }
 
-static void check_profile(struct doctor *d, const struct nm_profile *listed, const struct config *c)
+/* Is it one that goes with the interface? */
+static bool check_profile(struct doctor *d, const struct nm_profile *listed, const struct config *c)
 {
 	struct nm_profile p = {};
-	/* Others would be asked for a password here. */
+	/* Others would be asked for a password. */
 	const bool secrets = !geteuid();
 
+	/* Any user may add such ones, with this interface and any name. Their keys are their own, and no command is for root to run on them. */
+	if (listed->owner) {
+		doctor_note(d, "%s: the user %s has a connection of their own for this interface, \"%s\" (%s), which was not looked at", c->ifname,
+			listed->owner, listed->id, listed->uuid);
+		return c->nm_uuid && !strcasecmp(c->nm_uuid, listed->uuid);
+	}
+	if (c->nm_uuid && strcasecmp(c->nm_uuid, listed->uuid)) {
+		doctor_note(d, "%s: NetworkManager's connection %s (%s) is for this interface too, and not the one that was set up", c->ifname,
+			listed->id, listed->uuid);
+		return false;
+	}
 	if (nm_read(&p, d->status->proxy->bus, listed->path, secrets, NULL) < 0) {
 		doctor_note(d, "%s: NetworkManager's connection %s cannot be read; run this as root", c->ifname, listed->id);
-		return;
+		return true;
 	}
 	tell_findings(d, &p, c, nm_findings(&p, c));
 	if (!secrets)
 		doctor_note(d, "%s: what NetworkManager's connection %s stores was not checked; run this as root", c->ifname, p.id);
 	nm_profile_clear(&p);
+	return true;
 }
 
 enum doctor_script doctor_script_judge(const struct stat *st)
@@ -110,8 +123,7 @@ void doctor_check_nm(struct doctor *d, char **names)
 		for (size_t i = 0; i < n; i++) {
 			if (strcmp(all[i].type, "wireguard") || !all[i].ifname || strcmp(all[i].ifname, *name))
 				continue;
-			owns = true;
-			check_profile(d, &all[i], c);
+			owns |= check_profile(d, &all[i], c);
 		}
 		config_free(c);
 	}

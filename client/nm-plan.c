@@ -13,6 +13,7 @@ void nm_profile_clear(struct nm_profile *p)
 	free(p->uuid);
 	free(p->type);
 	free(p->ifname);
+	free(p->owner);
 	secret_free(p->key);
 	for (size_t i = 0; i < p->n_peers; i++) {
 		free(p->peers[i].public_key);
@@ -43,6 +44,7 @@ static bool text_same(const char *a, const char *b)
 bool nm_profile_equal(const struct nm_profile *a, const struct nm_profile *b)
 {
 	if (!text_same(a->uuid, b->uuid) || !text_same(a->type, b->type) || !text_same(a->ifname, b->ifname) ||
+		!text_same(a->owner, b->owner) ||
 		a->key_flags != b->key_flags || a->n_peers != b->n_peers || !secret_same(a->key, b->key))
 		return false;
 	for (size_t i = 0; i < a->n_peers; i++)

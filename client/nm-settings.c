@@ -171,6 +171,29 @@ static int wireguard_entry(sd_bus_message *m, const char *name, void *userdata)
 	return strcmp(name, "peers") ? sd_bus_message_skip(m, "v") : read_peers(m, p);
 }
 
+/* "user:NAME:", as NetworkManager has it; what is of another kind is somebody's as well. */
+static int read_owner(sd_bus_message *m, char **ret)
+{
+	const char *who;
+	int r = sd_bus_message_enter_container(m, 'v', "as");
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(m, 'a', "s");
+	while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &who)) > 0) {
+		const char *name = strncmp(who, "user:", 5) ? who : who + 5;
+		char *more;
+
+		if (asprintf(&more, "%s%s%.*s", *ret ? *ret : "", *ret ? ", " : "", (int)strcspn(name, ":"), name) < 0)
+			return -ENOMEM;
+		free(*ret);
+		*ret = more;
+		text_make_printable(*ret);
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(m);
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 static int connection_entry(sd_bus_message *m, const char *name, void *userdata)
 {
 	struct nm_profile *p = userdata;
@@ -181,6 +204,8 @@ static int connection_entry(sd_bus_message *m, const char *name, void *userdata)
 		return read_text(m, &p->uuid);
 	if (!strcmp(name, "type"))
 		return read_text(m, &p->type);
+	if (!strcmp(name, "permissions"))
+		return read_owner(m, &p->owner);
 	return strcmp(name, "interface-name") ? sd_bus_message_skip(m, "v") : read_text(m, &p->ifname);
 }
 

@@ -38,6 +38,9 @@ static int choose_mode(struct setup *s, const char *wanted)
 
 	if (r)
 		return r;
+	r = nm_record_check(p, s->config);
+	if (r)
+		return r;
 	if (wanted)
 		s->mode = strcmp(wanted, "psk") ? CONFIG_MODE_IDENTITY : CONFIG_MODE_PSK;
 	if (!s->config && !wanted)
@@ -68,6 +71,7 @@ static int setup_identity(struct setup *s)
 	int r;
 
 	w->ifname = p->ifname;
+	w->nm_uuid = p->uuid;
 	w->again = s->again;
 	w->instead = "`wgfido nm undo` of the other connection gives it back, or remove its key file if nothing needs it any more";
 	if (!s->change.set_key)
@@ -163,7 +167,7 @@ static int psk_files(struct setup *s, const uint8_t public_key[static KEY_SIZE])
 	int r = peers && paths ? psks_keep(s, peers, paths) : say_errno(-ENOMEM, "There is no memory");
 
 	if (!r && !s->config)
-		r = tunnelconf_write_psk(s->profile.ifname, public_key, peers, n);
+		r = tunnelconf_write_psk(s->profile.ifname, s->profile.uuid, public_key, peers, n);
 	for (size_t i = 0; paths && i < n; i++)
 		free(paths[i]);
 	free(paths);
@@ -224,6 +228,8 @@ int nm_setup(struct nm_options *o, const char *name)
 		r = say_errno(-ENOMEM, "There is no memory");
 	if (!r && problem != NM_FINE)
 		r = say_outcome(OUTCOME_INVALID_ARGUMENT, "The connection %s %s", s.profile.id, nm_problem_words(problem));
+	if (!r && s.config && !s.config->nm_uuid)
+		r = tunnelconf_record(s.profile.ifname, s.profile.uuid);
 	if (!r)
 		r = s.mode == CONFIG_MODE_PSK ? setup_psk(&s) : setup_identity(&s);
 	nm_change_clear(&s.change);

@@ -190,6 +190,16 @@ static int undo(struct undo *u)
 
 	if (r)
 		return r;
+	r = nm_record_check(p, config);
+	/* Without a record nobody but the admin may be given anything. */
+	if (!r && p->owner && (!config || !config->nm_uuid))
+		r = say_outcome(OUTCOME_INVALID_ARGUMENT,
+			"The connection %s is the user %s's own, and %s/%s.conf does not say NetworkManager = %s: it gets no keys", p->id, p->owner,
+			dirs_config(), p->ifname, p->uuid);
+	if (r) {
+		config_free(config);
+		return r;
+	}
 	configured = config != NULL;
 	identity = config ? config->mode == CONFIG_MODE_IDENTITY : p->key && secret_is_zero(p->key);
 	config_free(config);

@@ -37,14 +37,9 @@ static bool has_uuid(const struct nm_profile *p, const char *name)
 	return !strcasecmp(p->uuid, name);
 }
 
-static bool has_id(const struct nm_profile *p, const char *name)
+static bool has_name(const struct nm_profile *p, const char *name)
 {
-	return !strcmp(p->id, name);
-}
-
-static bool has_ifname(const struct nm_profile *p, const char *name)
-{
-	return p->ifname && !strcmp(p->ifname, name);
+	return !strcmp(p->id, name) || (p->ifname && !strcmp(p->ifname, name));
 }
 
 /* The WireGuard profiles that name means: how many, *ret the first. */
@@ -59,28 +54,48 @@ static size_t count(struct nm_profile *all, size_t n, const char *name, bool (*i
 	return found;
 }
 
-static int say_several(const struct nm_profile *all, size_t n, const char *name, bool (*is)(const struct nm_profile *p, const char *name))
+/* Its owner chose it, and shall not get a whole entry of the list into it. */
+static const char *quote(char buf[static 64], const char *id)
 {
-	char uuids[512] = "";
+	char *end;
+
+	snprintf(buf, 62, "\"%s", id);
+	text_shorten(buf, 60);
+	for (char *c = buf + 1; *c; c++)
+		if (*c == '"' || *c == ';')
+			*c = '?';
+	end = buf + strlen(buf);
+	memcpy(end, "\"", 2);
+	return buf;
+}
+
+static int say_several(const struct nm_profile *all, size_t n, const char *name)
+{
+	char list[1024] = "", id[64];
 	size_t len = 0;
 
-	for (size_t i = 0; i < n && len < sizeof(uuids); i++)
-		if (is_wireguard(&all[i]) && is(&all[i], name))
-			len += (size_t)snprintf(uuids + len, sizeof(uuids) - len, "%s%s", len ? ", " : "", all[i].uuid);
-	return say_outcome(OUTCOME_INVALID_ARGUMENT, "Several connections are called \"%s\": say which one by its UUID (%s)", name, uuids);
+	for (size_t i = 0; i < n && len < sizeof(list); i++) {
+		const struct nm_profile *p = &all[i];
+
+		if (is_wireguard(p) && has_name(p, name))
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s: %s%s, interface %s, named %s", len ? "; " : "", p->uuid,
+				p->owner ? "of the user " : "for all users", p->owner ? p->owner : "", p->ifname && *p->ifname ? p->ifname : "none",
+				quote(id, p->id));
+	}
+	return say_outcome(OUTCOME_INVALID_ARGUMENT, "Several connections have the name or the interface \"%s\": say which one by its UUID (%s)",
+		name, list);
 }
 
 static int say_none(const struct nm_profile *all, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (has_uuid(&all[i], name) || has_id(&all[i], name))
+		if (has_uuid(&all[i], name) || has_name(&all[i], name))
 			return say_outcome(OUTCOME_INVALID_ARGUMENT, "\"%s\" is no WireGuard connection, its type is %s", name, all[i].type);
 	return say_outcome(OUTCOME_INVALID_ARGUMENT, "NetworkManager has no connection \"%s\": `nmcli connection` lists them", name);
 }
 
 int nm_choose(struct nm_profile *ret, sd_bus *bus, const char *name)
 {
-	static bool (*const ways[])(const struct nm_profile *p, const char *name) = {has_uuid, has_id, has_ifname};
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	struct nm_profile *all = NULL, *one = NULL;
 	size_t n = 0, found = 0;
@@ -93,10 +108,15 @@ int nm_choose(struct nm_profile *ret, sd_bus *bus, const char *name)
 		return r;
 	}
 	r = 0;
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && !found && !r; i++) {
-		found = count(all, n, name, ways[i], &one);
+	found = count(all, n, name, has_uuid, &one);
+	if (!found) {
+		found = count(all, n, name, has_name, &one);
 		if (found > 1)
-			r = say_several(all, n, name, ways[i]);
+			r = say_several(all, n, name);
+		else if (found && one->owner)
+			r = say_outcome(OUTCOME_INVALID_ARGUMENT,
+				"The connection \"%s\" (interface %s) is the user %s's own: only by its UUID %s is it meant", one->id,
+				one->ifname && *one->ifname ? one->ifname : "none", one->owner, one->uuid);
 	}
 	if (!found)
 		r = say_none(all, n, name);
@@ -119,6 +139,8 @@ int nm_open(struct nm_profile *ret, sd_bus *bus, const char *name)
 	r = nm_read(ret, bus, found.path, true, &error);
 	if (r < 0)
 		r = nm_say_error(&error, r, "cannot be read", found.id);
+	else if (ret->owner)
+		say_warning("The connection %s is the user %s's own, who may read the keys in it", ret->id, ret->owner);
 	sd_bus_error_free(&error);
 	nm_profile_clear(&found);
 	return r;
@@ -147,4 +169,13 @@ char *nm_psk_path(const struct nm_profile *p, const struct nm_peer *peer)
 	/* Enough to tell a tunnel's peers apart, and fit for a file's name. */
 	snprintf(suffix, sizeof(suffix), "-%02x%02x%02x%02x.psk", peer->key[0], peer->key[1], peer->key[2], peer->key[3]);
 	return dirs_file(dirs_config(), p->ifname, suffix);
+}
+
+int nm_record_check(const struct nm_profile *p, const struct config *config)
+{
+	if (!config || !config->nm_uuid || !strcasecmp(config->nm_uuid, p->uuid))
+		return 0;
+	return say_outcome(OUTCOME_INVALID_ARGUMENT,
+		"%s/%s.conf is for the connection %s, and \"%s\" is %s: undo that one first, or take the line NetworkManager out of the file",
+		dirs_config(), p->ifname, config->nm_uuid, p->id, p->uuid);
 }

@@ -33,6 +33,7 @@ struct nm_peer {
 struct nm_profile {
 	char *path; /* of the object */
 	char *id, *uuid, *type, *ifname;
+	char *owner; /* connection.permissions: "mallory", or several with commas; NULL: everybody's, and so the admin's */
 	bool has_secrets; /* they were asked for */
 	uint32_t key_flags;
 	struct secret *key; /* NULL: none is stored */
@@ -96,12 +97,17 @@ int nm_update(sd_bus *bus, const struct nm_profile *p, const struct nm_change *c
 bool nm_is_absent(const sd_bus_error *error);
 
 /* --- nm.c: what people read. Each: 0, or says the error and returns the exit status. --- */
-/* By UUID, by name, or by interface. */
+/*
+ * By UUID; or by name or interface, if that means one alone and no user's own: any user may add a profile of their own with a name and an
+ * interface that they choose.
+ */
 int nm_choose(struct nm_profile *ret, sd_bus *bus, const char *name);
-/* With its secrets. */
+/* With its secrets; warns where they are a user's own. */
 int nm_open(struct nm_profile *ret, sd_bus *bus, const char *name);
 /* what: "office cannot be changed". */
 int nm_say_error(const sd_bus_error *error, int r, const char *what, const char *id);
+/* The interface's configuration is for this profile, or does not say. */
+int nm_record_check(const struct nm_profile *p, const struct config *config);
 /* nm_update, and what went wrong with it. again: the command to be run again. */
 int nm_save(sd_bus *bus, const struct nm_profile *p, const struct nm_change *c, const char *again);
 

@@ -49,11 +49,41 @@ static int conf_write(const char *ifname, const char *text, size_t len)
 	return r < 0 ? say_errno(r, "%s/%s.conf cannot be written", dirs_config(), ifname) : 0;
 }
 
-int tunnelconf_write_identity(const char *ifname)
-{
-	static const char text[] = MARKER "\n[Interface]\nMode = identity\n";
+#define RECORD "NetworkManager = %s\n"
 
-	return conf_write(ifname, text, strlen(text));
+int tunnelconf_write_identity(const char *ifname, const char *nm_uuid)
+{
+	char *text = NULL;
+	int r, n;
+
+	n = asprintf(&text, MARKER "\n[Interface]\nMode = identity\n%s%s%s", nm_uuid ? "NetworkManager = " : "", nm_uuid ? nm_uuid : "",
+		nm_uuid ? "\n" : "");
+	if (n < 0)
+		return say_errno(-ENOMEM, "There is no memory");
+	r = conf_write(ifname, text, (size_t)n);
+	free(text);
+	return r;
+}
+
+int tunnelconf_record(const char *ifname, const char *nm_uuid)
+{
+	static const char head[] = MARKER "\n[Interface]\n";
+	char *path = dirs_file(dirs_config(), ifname, ".conf"), *text = NULL, *out = NULL;
+	size_t len;
+	int n, r = path ? file_read(&text, &len, AT_FDCWD, path, CONFIG_SIZE_MAX) : -ENOMEM;
+
+	if (r < 0) {
+		r = say_errno(r, "%s/%s.conf cannot be read", dirs_config(), ifname);
+	} else if (strncmp(text, head, strlen(head))) {
+		say_warning("%s is yours: add NetworkManager = %s to its [Interface], so that nothing else gets its keys back", path, nm_uuid);
+	} else {
+		n = asprintf(&out, "%s" RECORD "%s", head, nm_uuid, text + strlen(head));
+		r = n < 0 ? say_errno(-ENOMEM, "There is no memory") : conf_write(ifname, out, (size_t)n);
+	}
+	free(out);
+	free(text);
+	free(path);
+	return r;
 }
 
 /* What a psk configuration is made of. */
@@ -119,7 +149,8 @@ static int parts_from_interface(struct psk_parts *parts, const char *ifname)
 	return r;
 }
 
-int tunnelconf_write_psk(const char *ifname, const uint8_t public_key[static KEY_SIZE], const struct tunnelconf_peer *peers, size_t n)
+int tunnelconf_write_psk(const char *ifname, const char *nm_uuid, const uint8_t public_key[static KEY_SIZE],
+	const struct tunnelconf_peer *peers, size_t n)
 {
 	char base64[KEY_BASE64_SIZE], *text = NULL;
 	size_t len = 0;
@@ -130,6 +161,8 @@ int tunnelconf_write_psk(const char *ifname, const uint8_t public_key[static KEY
 		return say_errno(-ENOMEM, "There is no memory");
 	key_to_base64(base64, public_key);
 	fprintf(f, MARKER "\n[Interface]\nMode = psk\nPublicKey = %s\n", base64);
+	if (nm_uuid)
+		fprintf(f, RECORD, nm_uuid);
 	for (size_t i = 0; i < n; i++) {
 		key_to_base64(base64, peers[i].public_key);
 		fprintf(f, "\n[Peer]\nPublicKey = %s\n", base64);
@@ -165,7 +198,7 @@ int tunnelconf_make_psk(const char *ifname, bool yes)
 	else if (!r && answer != 1)
 		r = say_outcome(OUTCOME_CANCELLED, NULL);
 	if (!r)
-		r = tunnelconf_write_psk(ifname, parts.public_key, parts.peers, parts.n_peers);
+		r = tunnelconf_write_psk(ifname, NULL, parts.public_key, parts.peers, parts.n_peers);
 	free(parts.peers);
 	return r;
 }

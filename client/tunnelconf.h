@@ -11,8 +11,8 @@
 
 /* *ret is NULL where there is no such file. */
 int tunnelconf_load(struct config **ret, const char *ifname);
-/* Mode = identity. */
-int tunnelconf_write_identity(const char *ifname);
+/* Mode = identity. nm_uuid: of NetworkManager's connection that the key is from; NULL: none. */
+int tunnelconf_write_identity(const char *ifname, const char *nm_uuid);
 /* Mode = psk, with this side's key and the peers of its wg-quick file, or of the running interface. Asks first, unless yes. */
 int tunnelconf_make_psk(const char *ifname, bool yes);
 
@@ -21,7 +21,10 @@ struct tunnelconf_peer {
 	const char *preshared_key_file; /* NULL: none */
 };
 /* Mode = psk, with this side's key and these peers. */
-int tunnelconf_write_psk(const char *ifname, const uint8_t public_key[static KEY_SIZE], const struct tunnelconf_peer *peers, size_t n);
+int tunnelconf_write_psk(const char *ifname, const char *nm_uuid, const uint8_t public_key[static KEY_SIZE],
+	const struct tunnelconf_peer *peers, size_t n);
+/* Adds nm_uuid to a configuration of ours that has none; says what to add to one that is not ours. */
+int tunnelconf_record(const char *ifname, const char *nm_uuid);
 /* Removes it if it is one of ours and unedited in its first line; *ret_removed says so (NULL: who cares). */
 int tunnelconf_remove_ours(const char *ifname, bool *ret_removed);
 

@@ -61,7 +61,7 @@ static int configure(struct wrap *w)
 	if (r)
 		return r;
 	if (!config)
-		return tunnelconf_write_identity(w->ifname);
+		return tunnelconf_write_identity(w->ifname, w->nm_uuid);
 	mode = config->mode;
 	config_free(config);
 	if (mode != CONFIG_MODE_IDENTITY)

@@ -15,6 +15,7 @@ struct wrap {
 	const char *place; /* what has the key until now: "/etc/wireguard/wg0.conf" */
 	const char *again; /* the command that goes on after an interruption: "wgfido protect wg0" */
 	const char *instead; /* what else can be done where another key is held already */
+	const char *nm_uuid; /* of NetworkManager's connection that has the key; NULL: none */
 	bool rekey;	   /* not this key but a new one */
 	struct proxy *proxy; /* NULL: wrap_run opens it; proxy_free is the caller's */
 	struct call_options options;

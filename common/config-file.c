@@ -24,6 +24,7 @@ struct config *config_free(struct config *c)
 	free(c->peers);
 	free(c->by_key);
 	free(c->name);
+	free(c->nm_uuid);
 	free(c);
 	return NULL;
 }

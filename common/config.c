@@ -216,6 +216,19 @@ static int set_on_close(struct parser *p, const char *key, const char *value)
 	return 0;
 }
 
+/* Nothing opens by it: it says to the command line whose keys these are. */
+static int set_nm_uuid(struct parser *p, const char *key, const char *value)
+{
+	const size_t len = strlen(value);
+
+	if (len < 32 || len > 40 || strspn(value, "0123456789abcdefABCDEF-") != len)
+		return parser_fail(p, p->line, "%s is no UUID of a connection: `nmcli connection` lists them", key);
+	p->config->nm_uuid = strdup(value);
+	if (!p->config->nm_uuid)
+		p->r = -ENOMEM;
+	return p->r;
+}
+
 static int set_slot_seconds(struct parser *p, const char *key, const char *value)
 {
 	uint64_t seconds;
@@ -278,6 +291,7 @@ static const struct config_key {
 	{ SECTION_INTERFACE, "EndOn", set_end_on },
 	{ SECTION_INTERFACE, "OnClose", set_on_close },
 	{ SECTION_INTERFACE, "SlotSeconds", set_slot_seconds },
+	{ SECTION_INTERFACE, "NetworkManager", set_nm_uuid },
 	{ SECTION_PEER, "PublicKey", set_peer_public_key },
 	{ SECTION_PEER, "Name", set_peer_name },
 	{ SECTION_PEER, "TokenPublicKey", set_peer_token_public_key, .psk_only = true },

@@ -42,6 +42,7 @@ struct config {
 	enum config_scope scope;	/* ApprovalScope: default tunnel; peer only with Mode = psk */
 	unsigned int end_on;		/* EndOn = suspend,lock,logout | none: default suspend */
 	enum config_on_close on_close;	/* OnClose = keep|deactivate: default keep */
+	char *nm_uuid;			/* NetworkManager = UUID: the connection whose keys `wgfido nm setup` took; NULL: none */
 	uint32_t slot_seconds;		/* SlotSeconds: default 120 */
 	size_t n_peers;
 	struct config_peer *peers;	/* in the file's order */

@@ -235,8 +235,8 @@ class Which(NmCase):
 
     def test_names(self):
         again = self.nm.wireguard("office", "wg1", OTHER, KEY["C"], [{"public-key": KEY["A"]}])
-        self.refuse("Several connections are called \"office\": say which one by its UUID (%s, %s)" % (UUID, OTHER), "setup", "office",
-                    "--psk")
+        self.refuse("say which one by its UUID (%s: for all users, interface wg0, named \"office\"; %s: for all users, interface wg1, "
+                    "named \"office\")" % (UUID, OTHER), "setup", "office", "--psk")
         self.wgfido("nm", "setup", OTHER, "--psk")
         self.wgfido("nm", "undo", "wg1")
         self.assertEqual(str(again.secrets["private-key"]), KEY["C"])
@@ -280,6 +280,111 @@ class Which(NmCase):
         self.nm.wireguard("evil\x1b[2J", "wg3", OTHER, SECRET64, [], **{})
         self.wgfido("nm", "setup", "wg3", "--psk", status=24)
         self.assertNotIn("\x1b", self.err)
+
+
+class Mallory(NmCase):
+    """Any user may add profiles of their own, with a name and an interface of their choice, and read the keys in them."""
+
+    def add(self, name="wg0", interface="wg0", private_key=ZERO64, uuid=OTHER):
+        theirs = self.nm.wireguard(name, interface, uuid, private_key, [{"public-key": KEY["A"]}])
+        theirs.settings["connection"]["permissions"] = dbus.Array(["user:mallory:"], signature="s")
+        return theirs
+
+    def refuse(self, words, *argv, status=24):
+        saved = self.nm.updates, len(self.broker.methods()), self.etc()
+        self.wgfido("nm", *argv, status=status)
+        self.assertIn(words, self.err)
+        self.assertEqual(saved, (self.nm.updates, len(self.broker.methods()), self.etc()))
+
+    def test_identity_goes_back_where_it_was(self):
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        self.assertIn("NetworkManager = %s\n" % UUID, self.read("etc/wg0.conf").decode())
+        theirs = self.add()
+        self.refuse("%s: for all users, interface wg0, named \"office\"; %s: of the user mallory, interface wg0, named \"wg0\"" % (UUID, OTHER),
+                    "undo", "wg0")
+        self.refuse("wg0.conf is for the connection " + UUID, "undo", OTHER)
+        self.refuse("wg0.conf is for the connection " + UUID, "setup", OTHER)
+        # With the name alone, too, and with one that reads like an entry of the list.
+        theirs.settings["connection"]["id"] = "w\"; %s: for all users, interface wg0, named \"wg0" % OTHER
+        self.refuse("named \"w??", "undo", "wg0")
+        theirs.settings["connection"]["id"] = "home"
+        self.refuse("the user mallory's own: only by its UUID " + OTHER, "undo", "home")
+        self.refuse("the user mallory's own", "setup", "home", "--identity")
+        # An administrator's other one for the same interface is not the one either.
+        theirs.settings["connection"]["permissions"] = dbus.Array([], signature="s")
+        self.refuse("wg0.conf is for the connection " + UUID, "undo", "home")
+        self.assertEqual((str(theirs.secrets["private-key"]), self.keeper.keys), (ZERO64, {"wg0": SECRET}))
+        self.wgfido("nm", "undo", UUID)
+        self.assertEqual((self.profile.whole(), self.keeper.keys, self.etc()), (self.before, {}, []))
+
+    def test_psk_goes_back_where_it_was(self):
+        self.wgfido("nm", "setup", "office", "--psk")
+        theirs = self.add(private_key=KEY["C"])
+        self.refuse("say which one by its UUID", "undo", "wg0")
+        self.refuse("wg0.conf is for the connection " + UUID, "undo", OTHER)
+        self.assertEqual(theirs.secrets["peers"], {})
+        self.wgfido("nm", "undo", "office")
+        self.assertEqual((self.profile.whole(), self.etc()), (self.before, []))
+
+    def test_without_a_record(self):
+        """A configuration that the admin wrote, or none: no user's own profile gets anything."""
+        conf = "[Interface]\nMode = identity\n"
+        self.write("etc/wg0.conf", conf)
+        self.wgfido("nm", "setup", "office", "--yes")
+        self.assertIn("add NetworkManager = %s to its [Interface]" % UUID, self.err)
+        self.assertEqual(self.read("etc/wg0.conf").decode(), conf)
+        theirs = self.add()
+        self.refuse("it gets no keys", "undo", OTHER)
+        os.rename(self.where("etc/wg0.conf"), self.where("etc/old"))
+        self.refuse("it gets no keys", "undo", OTHER)
+        self.assertEqual((str(theirs.secrets["private-key"]), self.keeper.keys), (ZERO64, {"wg0": SECRET}))
+        os.rename(self.where("etc/old"), self.where("etc/wg0.conf"))
+        self.wgfido("nm", "undo", "office")
+        self.assertEqual((self.key(), self.keeper.keys), (SECRET64, {}))
+
+    def test_a_record_is_added(self):
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        ours = self.read("etc/wg0.conf").decode()
+        self.assertIn(UUID, ours)
+        self.write("etc/wg0.conf", ours.replace("NetworkManager = %s\n" % UUID, ""))
+        self.wgfido("nm", "setup", "office", "--yes")
+        self.assertEqual(self.read("etc/wg0.conf").decode(), ours.replace("Mode = identity\nNetworkManager = %s\n" % UUID,
+                                                                          "NetworkManager = %s\nMode = identity\n" % UUID))
+
+    def test_changes_hands_meanwhile(self):
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+
+        def hand_over(call, done, failed):
+            self.profile.settings["connection"]["permissions"] = dbus.Array(["user:mallory:"], signature="s")
+            done(fake.pipe_with(SECRET))
+
+        self.broker.answers["ExportKey"] = [hand_over]
+        self.wgfido("nm", "undo", "office", status=1)
+        self.assertIn("changed meanwhile", self.err)
+        self.assertEqual((self.key(), self.keeper.keys), (ZERO64, {"wg0": SECRET}))
+
+    def test_their_own_by_uuid(self):
+        """Whoever means it may: and is told whose it is, before the touch."""
+        theirs = self.add("mine", "wg1", SECRET64)
+        for words in (("setup", OTHER, "--identity", "--yes"), ("undo", OTHER)):
+            self.wgfido("nm", *words)
+            self.assertIn("The connection mine is the user mallory's own, who may read the keys in it", self.err)
+        self.assertEqual(str(theirs.secrets["private-key"]), SECRET64)
+
+    def test_doctor(self):
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        self.add(private_key=KEY["C"])
+        asked = []
+        self.nm.hooks["GetSecrets"] = lambda profile: asked.append(profile)
+        self.wgfido("doctor", status=None)
+        self.assertIn("the user mallory has a connection of their own for this interface, \"wg0\" (%s), which was not looked at" % OTHER, self.out)
+        self.assertIn("wg0 goes with NetworkManager's connection office", self.out)
+        self.assertNotIn("nm setup", self.out)
+        self.assertLessEqual(set(asked), {self.profile})
+        self.nm.profiles[-1].settings["connection"]["permissions"] = dbus.Array([], signature="s")
+        self.wgfido("doctor", status=None)
+        self.assertIn("is for this interface too, and not the one that was set up", self.out)
+        self.assertNotIn("nm setup", self.out)
 
 
 class Doctor(NmCase):

@@ -99,6 +99,7 @@ static void test_everything(void **state)
 				 "EndOn = lock , Logout\r\n"
 				 "OnClose = Deactivate\r\n"
 				 "SlotSeconds = 2\r\n"
+				 "NetworkManager = dc8a4439-e4b5-4d70-ae4f-f7026c3ac7c4\r\n"
 				 "[Peer]\r\n"
 				 "PublicKey = " KEY_C "\r\n"
 				 "TokenPublicKey = " KEY_A "\r\n"
@@ -116,6 +117,7 @@ static void test_everything(void **state)
 	assert_int_equal(c->end_on, CONFIG_END_LOCK | CONFIG_END_LOGOUT);
 	assert_int_equal(c->on_close, CONFIG_ON_CLOSE_DEACTIVATE);
 	assert_int_equal(c->slot_seconds, 2);
+	assert_string_equal(c->nm_uuid, "dc8a4439-e4b5-4d70-ae4f-f7026c3ac7c4");
 	assert_int_equal(c->n_peers, 2);
 	/* in the file's order */
 	assert_key(c->peers[0].public_key, KEY_C);
@@ -124,13 +126,13 @@ static void test_everything(void **state)
 	assert_string_equal(c->peers[0].preshared_key_file, "/etc/wgfido/a=b.psk");
 	assert_int_equal(c->peers[0].schedule, CONFIG_SCHEDULE_STATIC);
 	assert_string_equal(c->peers[0].name, "gateway");
-	assert_int_equal(c->peers[0].line, 12);
+	assert_int_equal(c->peers[0].line, 13);
 	assert_key(c->peers[1].public_key, KEY_B);
 	assert_false(c->peers[1].has_token_public_key);
 	assert_null(c->peers[1].preshared_key_file);
 	assert_int_equal(c->peers[1].schedule, CONFIG_SCHEDULE_TIME);
 	assert_null(c->peers[1].name);
-	assert_int_equal(c->peers[1].line, 18);
+	assert_int_equal(c->peers[1].line, 19);
 	assert_int_equal(key_from_base64(key, KEY_B), 0);
 	assert_ptr_equal(config_find_peer(c, key), &c->peers[1]);
 	assert_int_equal(key_from_base64(key, KEY_A), 0);
@@ -172,10 +174,10 @@ static const struct {
 		"Schedule" },
 	{ HEAD "PrivateKey = " KEY_B "\n",
 		"office.conf:4: unknown key \"PrivateKey\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds, NetworkManager" },
 	{ HEAD "Schedule = time\n",
 		"office.conf:4: unknown key \"Schedule\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds, NetworkManager" },
 	{ "[Interface]\nMode = both\n", "office.conf:2: Mode = both is unknown; allowed: psk, identity" },
 	{ "[Interface]\nMode =\n", "office.conf:2: Mode has no value" },
 	{ "[Interface]\nMode = # psk\n", "office.conf:2: Mode has no value" },
@@ -212,6 +214,7 @@ static const struct {
 	{ HEAD "EndOn = suspendx\n",
 		"office.conf:4: EndOn = suspendx is unknown; allowed: none, or a list of suspend, lock, logout with commas "
 		"between" },
+	{ HEAD "NetworkManager = office\n", "office.conf:4: NetworkManager is no UUID of a connection: `nmcli connection` lists them" },
 	{ HEAD "SlotSeconds = 7\n", "office.conf:4: SlotSeconds is not allowed: a divisor of 3600 from 2 to 120" },
 	{ HEAD PEER "Schedule = handshake\n", "office.conf:6: Schedule = handshake is unknown; allowed: time, static" },
 	{ HEAD PEER "PresharedKeyFile = psk\n",
@@ -227,13 +230,13 @@ static const struct {
 	/* a stray private key is not told again */
 	{ HEAD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8=\n",
 		"office.conf:4: unknown key in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds, NetworkManager" },
 	{ "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8=\n",
 		"office.conf:1: \"...\" stands before the first section; put it under [Interface] or [Peer]" },
 	/* only the first error counts */
 	{ HEAD "Foo = 1\nBar = 2\n[Baz]\n",
 		"office.conf:4: unknown key \"Foo\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
-		"ApprovalScope, EndOn, OnClose, SlotSeconds" },
+		"ApprovalScope, EndOn, OnClose, SlotSeconds, NetworkManager" },
 };
 
 static void test_errors(void **state)
