@@ -326,6 +326,7 @@ struct rewrite {
 	const struct nm_profile *p;
 	const struct nm_change *change;
 	size_t peer;
+	bool peers_only;
 };
 
 static int copy_entry(sd_bus_message *out, sd_bus_message *in, const char *name)
@@ -394,9 +395,9 @@ static int rewrite_wireguard_entry(sd_bus_message *in, const char *name, void *u
 {
 	struct rewrite *w = userdata;
 
-	if (!strcmp(name, "peers"))
-		return rewrite_peers(in, w);
-	if (!strcmp(name, "private-key") || (w->change->set_key && !strcmp(name, "private-key-flags")))
+	if (w->peers_only)
+		return strcmp(name, "peers") ? sd_bus_message_skip(in, "v") : rewrite_peers(in, w);
+	if (!strcmp(name, "peers") || !strcmp(name, "private-key") || (w->change->set_key && !strcmp(name, "private-key-flags")))
 		return sd_bus_message_skip(in, "v");
 	return copy_entry(w->out, in, name);
 }
@@ -406,8 +407,17 @@ static int rewrite_wireguard(sd_bus_message *in, struct rewrite *w)
 {
 	_cleanup_secret_ struct secret *zero = secret_new(SECRET_KEY_SIZE);
 	const struct secret *key = w->change->set_key ? (w->change->new_key ? w->change->new_key : zero) : w->p->key;
+	const char *setting;
 	int r = zero ? sd_bus_message_open_container(w->out, 'a', "{sv}") : -ENOMEM;
 
+	w->peers_only = false;
+	if (r >= 0)
+		r = each_entry(in, rewrite_wireguard_entry, w);
+	if (r >= 0)
+		r = sd_bus_message_rewind(in, false);
+	if (r >= 0)
+		r = sd_bus_message_read_basic(in, 's', &setting);
+	w->peers_only = true;
 	if (r >= 0)
 		r = each_entry(in, rewrite_wireguard_entry, w);
 	if (r >= 0 && key)
@@ -415,26 +425,45 @@ static int rewrite_wireguard(sd_bus_message *in, struct rewrite *w)
 	return r < 0 ? r : sd_bus_message_close_container(w->out);
 }
 
-static int rewrite(sd_bus_message *in, struct rewrite *w)
+static int rewrite_some(sd_bus_message *in, struct rewrite *w, bool wireguard)
 {
 	const char *setting;
-	int r = sd_bus_message_enter_container(in, 'a', "{sa{sv}}");
+	int r = 0;
 
-	if (r >= 0)
-		r = sd_bus_message_open_container(w->out, 'a', "{sa{sv}}");
 	while (r >= 0 && (r = sd_bus_message_enter_container(in, 'e', "sa{sv}")) > 0) {
+		bool wanted;
+
 		r = sd_bus_message_read_basic(in, 's', &setting);
-		if (r >= 0)
+		wanted = r >= 0 && !strcmp(setting, WIREGUARD) == wireguard;
+		if (r >= 0 && !wanted)
+			r = sd_bus_message_skip(in, "a{sv}");
+		if (r >= 0 && wanted)
 			r = sd_bus_message_open_container(w->out, 'e', "sa{sv}");
-		if (r >= 0)
+		if (r >= 0 && wanted)
 			r = sd_bus_message_append_basic(w->out, 's', setting);
-		if (r >= 0)
-			r = strcmp(setting, WIREGUARD) ? sd_bus_message_copy(w->out, in, false) : rewrite_wireguard(in, w);
-		if (r >= 0)
+		if (r >= 0 && wanted)
+			r = wireguard ? rewrite_wireguard(in, w) : sd_bus_message_copy(w->out, in, false);
+		if (r >= 0 && wanted)
 			r = sd_bus_message_close_container(w->out);
 		if (r >= 0)
 			r = sd_bus_message_exit_container(in);
 	}
+	return r;
+}
+
+/* Secrets come last, the private key last of all: a message that grows behind them leaves copies of them in freed memory. */
+static int rewrite(sd_bus_message *in, struct rewrite *w)
+{
+	int r = sd_bus_message_enter_container(in, 'a', "{sa{sv}}");
+
+	if (r >= 0)
+		r = sd_bus_message_open_container(w->out, 'a', "{sa{sv}}");
+	if (r >= 0)
+		r = rewrite_some(in, w, false);
+	if (r >= 0)
+		r = sd_bus_message_rewind(in, false);
+	if (r >= 0)
+		r = rewrite_some(in, w, true);
 	return r < 0 ? r : sd_bus_message_close_container(w->out);
 }
 

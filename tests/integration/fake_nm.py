@@ -64,6 +64,7 @@ class Profile(dbus.service.Object):
     @dbus.service.method(CONNECTION, in_signature="a{sa{sv}}ua{sv}", out_signature="a{sv}")
     def Update2(self, settings, flags, arguments):
         self.nm.act("Update2", self)
+        self.nm.sees(settings)
         assert flags == 1 and not arguments, "to disk"
         settings, secrets = self.nm.split(settings)
         if not secrets["peers"] and "private-key" not in secrets:
@@ -98,6 +99,7 @@ class NetworkManager:
         self.profiles = []
         self.updates = 0
         self.forgets = False  # says that it saved, and did not
+        self.sees = lambda settings: None  # what an update brings
         self.hooks = {}  # method: called with the profile before it answers; may raise
         self.manager = Manager(self)
         self.connection.request_name(NAME)

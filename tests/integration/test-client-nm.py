@@ -386,6 +386,15 @@ class Mallory(NmCase):
         self.assertIn("is for this interface too, and not the one that was set up", self.out)
         self.assertNotIn("nm setup", self.out)
 
+    def test_secrets_come_last(self):
+        """What is appended behind a secret may move it, and leave a copy."""
+        seen = []
+        self.nm.sees = seen.append
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        self.wgfido("nm", "undo", "office")
+        self.assertEqual([list(s)[-1] for s in seen], ["wireguard"] * 2)
+        self.assertEqual([list(s["wireguard"])[-2:] for s in seen], [["peers", "private-key"]] * 2)
+
 
 class Doctor(NmCase):
     def setUp(self):
