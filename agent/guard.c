@@ -49,6 +49,18 @@ struct guard *guard_free(struct guard *g)
 	return NULL;
 }
 
+/* Hints that leave the broker its access: `nm setup` makes these files root:wgfido, 0640. */
+static const char *preshared_words(int r, bool gateway)
+{
+	if (r == -EPERM)
+		return "others may read it: chmod o=";
+	if (r == -EACCES && gateway)
+		return "the agent may not read it: chgrp wgfido-net, chmod g+r";
+	if (r == -EACCES)
+		return "the agent may not read it, and for a peer with TokenPublicKey it has to, as the broker has: chown wgfido:wgfido-net, chmod 440";
+	return strerror(-r);
+}
+
 /* The static keys that the config's peers name. *ret_error: "file:line: what". */
 static int preshared_load(struct secret ***ret, char **ret_error, const struct config *c, const char *dir, bool gateway)
 {
@@ -68,7 +80,7 @@ static int preshared_load(struct secret ***ret, char **ret_error, const struct c
 		if (r == -ENOMEM)
 			return r;
 		if (asprintf(ret_error, "%s/%s.conf:%u: PresharedKeyFile %s: %s", dir, c->ifname, p->line, p->preshared_key_file,
-			    r == -EPERM ? "others may read it: chmod 600" : strerror(-r)) < 0)
+			    preshared_words(r, gateway)) < 0)
 			*ret_error = NULL;
 		return *ret_error ? -EINVAL : -ENOMEM;
 	}

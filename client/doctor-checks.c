@@ -107,8 +107,9 @@ static void check_preshared_files(struct doctor *d, const struct config *c)
 		const char *path = c->peers[i].preshared_key_file;
 		int r = path ? config_load_preshared_key(&psk, path) : 0;
 
+		/* Its group may be the broker's, or the agent's. */
 		if (r == -EPERM) {
-			snprintf(mend, sizeof(mend), "chmod go= %s", path);
+			snprintf(mend, sizeof(mend), "chmod o= %s", path);
 			doctor_wrong(d, mend, "%s: others may read %s", c->ifname, path);
 		} else if (r == -EACCES) {
 			doctor_note(d, "%s: %s was not checked; run this as root", c->ifname, path);

@@ -51,18 +51,41 @@ static void check_leftover(struct doctor *d, const char *path, const struct stat
 	doctor_wrong(d, mend, "An interrupted change left %s%s", quoted, holds);
 }
 
+/*
+ * Root gives something away in a directory that is the new owner's own already. What stands between may have become a link: so the
+ * directory is entered and looked at first.
+ */
+void doctor_chown_words(char *buf, size_t size, const char *path, const char *owner_name)
+{
+	char dir[1024], quoted[1100], name[600];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	(void)word(quoted, sizeof(quoted), dir);
+	(void)word(name, sizeof(name), slash + 1);
+	snprintf(buf, size, "(cd -P %s && [ \"$PWD\" = %s ] && chown -h %s ./%s)", quoted, quoted, owner_name, name);
+}
+
 /* bits: those that must not be set, 0022 or 0077. owner (uid_t)-1: anybody. */
 static void check_one(struct doctor *d, const char *path, const struct stat *st, mode_t bits, uid_t owner, const char *owner_name)
 {
-	char mend[1200], quoted[1100];
+	char mend[2900], quoted[1100];
+	const uid_t whose = owner == (uid_t)-1 ? st->st_uid : owner;
+	const struct passwd *pw;
 
 	(void)word(quoted, sizeof(quoted), path);
 	if (owner != (uid_t)-1 && st->st_uid != owner) {
-		snprintf(mend, sizeof(mend), "chown %s %s", owner_name, quoted);
+		if (owner)
+			doctor_chown_words(mend, sizeof(mend), path, owner_name);
+		else
+			snprintf(mend, sizeof(mend), "chown -h %s %s", owner_name, quoted);
 		doctor_wrong(d, mend, "%s does not belong to %s", quoted, owner_name);
 	}
 	if (st->st_mode & bits) {
-		snprintf(mend, sizeof(mend), "chmod %s %s", bits == 0022 ? "go-w" : "go=", quoted);
+		/* chmod follows a link, and whoever owns the file may have put one there by now: so it is theirs alone to do. */
+		pw = whose && whose != geteuid() ? getpwuid(whose) : NULL;
+		snprintf(mend, sizeof(mend), "%s%s%schmod %s %s", pw ? "runuser -u " : "", pw ? pw->pw_name : "", pw ? " -- " : "",
+			bits == 0022 ? "go-w" : "go=", quoted);
 		doctor_wrong(d, mend, "Others than its owner may %s %s", bits == 0022 ? "change" : "read or change", quoted);
 	}
 }

@@ -106,6 +106,8 @@ void doctor_check_udev(struct doctor *d);
 
 /* doctor-files.c: owners and modes, and what an interrupted change left behind */
 void doctor_check_files(struct doctor *d);
+/* A command for a shell that gives path to owner, whose directory it is in already. */
+void doctor_chown_words(char *buf, size_t size, const char *path, const char *owner_name);
 
 /* doctor-nm.c: NetworkManager's profiles of these interfaces */
 struct stat;

@@ -199,6 +199,14 @@ class Doctor(ClientCase):
             subprocess.run(["sh", "-c", self.doctor()[0][1]], check=True)
             self.assertEqual(os.stat(self.where(path)).st_mode & 0o777, good)
             self.well(units=None)
+        # In a directory that is somebody else's, root's chmod could be led elsewhere by a link.
+        if os.geteuid() == 0:
+            key = self.where("root/var/lib/wgfido/keys/wg0.key")
+            os.chmod(key, 0o640)
+            os.chown(key, pwd.getpwnam("nobody").pw_uid, -1)
+            self.finds("may read or change", "^runuser -u nobody -- chmod go= ", units=None)
+            os.chown(key, 0, -1)
+            os.chmod(key, 0o600)
         for name in ("wireguard/.a b';c.conf.tmp-0123abcd", "etc/.wg0.conf.tmp-00000000", "root/var/lib/wgfido/keys/.wg0.key.tmp-ffffffff"):
             self.write(name, "")
             self.well(units=None)  # somebody may be at it

@@ -4,7 +4,9 @@
 import base64
 import importlib
 import os
+import re
 import shutil
+import subprocess
 import sys
 
 from client_case import KEY, ClientCase, fake, unittest
@@ -425,6 +427,15 @@ class Doctor(NmCase):
         self.wgfido("nm", "setup", "office", "--psk")
         self.profile.settings["wireguard"]["peers"][0]["preshared-key-flags"] = dbus.UInt32(1)
         self.assertIn("asks for a preshared key", self.doctor())
+
+    def test_preshared_key_file(self):
+        """What doctor tells to do leaves the broker, which is its group, its access."""
+        self.wgfido("nm", "setup", "office", "--psk")
+        os.chmod(self.where(A_PSK), 0o644)
+        self.assertIn("others may read " + self.where(A_PSK), self.doctor())
+        mend = re.search("-> (chmod .*%s)$" % os.path.basename(A_PSK), self.out, re.M).group(1)
+        subprocess.run(["sh", "-c", mend], check=True)
+        self.assertEqual(os.stat(self.where(A_PSK)).st_mode & 0o777, 0o640)
 
     def test_script(self):
         script = "root/etc/NetworkManager/dispatcher.d/90-wgfido"

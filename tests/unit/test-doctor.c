@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -247,6 +248,33 @@ static void test_wants(void **state)
 	assert_true(w.token_side && !w.clock);
 }
 
+/* Where somebody put a link for the directory, the command does nothing. */
+static void test_chown_words(void **state)
+{
+	char dir[] = "/tmp/wgfido-doctor-XXXXXX", keys[64], moved[64], key[96], words[1024], command[1200];
+	const struct passwd *pw = getpwuid(geteuid());
+
+	(void)state;
+	assert_non_null(pw);
+	assert_non_null(mkdtemp(dir));
+	snprintf(keys, sizeof(keys), "%s/a b", dir);
+	snprintf(moved, sizeof(moved), "%s/moved", dir);
+	snprintf(key, sizeof(key), "%s/wg0.key", keys);
+	assert_int_equal(mkdir(keys, 0700), 0);
+	fclose(fopen(key, "w"));
+	doctor_chown_words(words, sizeof(words), key, pw->pw_name);
+	assert_non_null(strstr(words, " && chown -h "));
+	snprintf(command, sizeof(command), "%s 2>&1", words);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(rename(keys, moved), 0);
+	assert_int_equal(symlink(moved, keys), 0);
+	assert_int_not_equal(system(command), 0);
+	assert_int_equal(unlink(key), 0);
+	assert_int_equal(unlink(keys), 0);
+	assert_int_equal(rmdir(moved), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +285,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_module, set_up, tear_down),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_chown_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,7 +368,19 @@ static void test_bad_config(void **state)
 	assert_int_equal(agent_reload(&f->agent), 0);
 	second(f, 1);
 	assert_int_equal(guard(f)->state, STATUS_ERROR);
-	assert_non_null(strstr(guard(f)->problem, "chmod 600"));
+	assert_non_null(strstr(guard(f)->problem, "chmod o="));
+	/* One that is the broker's alone. */
+	assert_int_equal(chmod(f->static_file, 0), 0);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(chmod(f->conf, 0644), 0);
+	if (geteuid() == 0)
+		assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(agent_reload(&f->agent), 0);
+	if (getuid() == 0)
+		assert_int_equal(seteuid(0), 0);
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_ERROR);
+	assert_non_null(strstr(guard(f)->problem, "the agent may not read it"));
 	/* Identity mode needs a token. */
 	write_file(f->conf, "[Interface]\nMode = identity\n");
 	assert_int_equal(agent_reload(&f->agent), 0);
