@@ -7,7 +7,7 @@ import os
 import re
 import sys
 
-from broker_case import BrokerCase, key
+from broker_case import BrokerCase, key, pipe_with
 from client_case import Runner, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
@@ -143,6 +143,29 @@ class EndToEnd(Runner, BrokerCase):
         t.expect("approved until")
         self.assertEqual(t.finish(), 0)
         self.wgfido("approve", "wg0", status=13)
+
+    def test_pin_is_asked_anew_for_another_key(self):
+        self.config()
+        self.start_broker()
+        blue = self.token("blue", pin="123456")
+        self.enroll(pin=pipe_with(b"123456"))
+        blue.touching = "manual"
+        blue.unplug().plug()
+        t = self.terminal("approve", "wg0", "--wait")
+        t.expect("PIN of .*: ")
+        t.type("123456\n")
+        self.wait_for(lambda: blue.status() == "touch", "blue to blink")
+        blue.unplug()
+        self.wait_for(lambda: self.tunnel_state() == "waiting", "the wait")
+        red = self.token("red", pin="999999")
+        t.expect("the PIN was given for another key than Software token red")
+        t.expect("PIN of the security key, .*: ")
+        red.unplug()
+        blue.touching = "auto"
+        blue.plug()
+        t.type("123456\n")
+        t.expect("approved until")
+        self.assertEqual(t.finish(), 0)
 
     def test_interrupt_stops_the_blinking(self):
         self.config()
