@@ -10,7 +10,7 @@ nm_is_active() { nmcli -g NAME connection show --active | grep -qx "$1"; }
 nm_is_not_active() { ! nm_is_active "$1"; }
 nm_has() { grep -qF -- "$2" "$nm_dir/$1.nmconnection"; }
 drifts() { agent_state "$1" '.peers[0].drift_repaired'; }
-no_interface() { ! ip link show "$1" >/dev/null 2>&1; }
+no_interface() { [ ! -e "/sys/class/net/$1" ]; }
 
 # key IFACE: what WireGuard has now, without the peer's name: the private key or the PSK
 key() {

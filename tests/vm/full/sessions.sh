@@ -144,7 +144,7 @@ end_on none
 approved
 wait_for 10 is_state office open || fail "it does not open"
 sleeps suspend open
-fallocate -l 400M $swap
+fallocate -l 1000M $swap
 chmod 600 $swap
 mkswap -q $swap
 swapon $swap

@@ -23,7 +23,7 @@ printf '[Service]\nExecStart=\nExecStart=/usr/libexec/wgfido/wgfidod --state-dir
 systemctl daemon-reload
 systemctl restart wgfidod
 
-no_interface() { ! ip link show "$1" >/dev/null 2>&1; }
+no_interface() { [ ! -e "/sys/class/net/$1" ]; }
 tunnel_is() { [ "$(wgfido status --json | jq -r --arg i "$1" '.tunnels[] | select(.interface == $i) | .state')" = "$2" ]; }
 unit_is() { [ "$(systemctl show -P ActiveState "wg-quick@$1")" = "$2" ]; }
 psk() { wg show office preshared-keys | cut -f 2; }
