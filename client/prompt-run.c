@@ -45,7 +45,8 @@ struct call_slot {
 	struct run *run;
 	char ifname[64];
 	sd_bus_slot *slot;
-	struct secret *pin; /* kept for a confirmation */
+	sd_event_source *failed; /* it could not be sent, which is told in a moment */
+	struct secret *pin;      /* kept for a confirmation */
 };
 
 static void update_soon(void *userdata)
@@ -94,6 +95,7 @@ static void call_drop(struct call_slot **at)
 		return;
 	*at = c->next;
 	sd_bus_slot_unref(c->slot);
+	sd_event_source_disable_unref(c->failed);
 	secret_free(c->pin);
 	free(c);
 }
@@ -113,10 +115,9 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 	snprintf(ifname, sizeof(ifname), "%s", c->ifname);
 	/* The answer comes before the news of the state that it leaves: what still looks pending is over. */
 	(void)proxy_refresh(run->proxy);
-	/* The PIN stays for the confirmation that few tries want. */
-	if (outcome != OUTCOME_PIN_FEW_TRIES_LEFT)
+	/* The PIN stays for the confirmation that few tries want, and for nothing else. */
+	if (!prompt_reply(run->prompt, ifname, outcome, text))
 		call_drop(call_find(run, ifname));
-	prompt_reply(run->prompt, ifname, outcome, text);
 	update_soon(run);
 	return 0;
 }
@@ -154,10 +155,10 @@ static int on_failed_call(sd_event_source *source, void *userdata)
 	struct run *run = c->run;
 	char ifname[sizeof(c->ifname)];
 
-	sd_event_source_unref(source);
+	(void)source;
 	snprintf(ifname, sizeof(ifname), "%s", c->ifname);
 	call_drop(call_find(run, ifname));
-	prompt_reply(run->prompt, ifname, OUTCOME_FAILED, "The wgfido broker cannot be asked: `wgfido doctor` tells more");
+	(void)prompt_reply(run->prompt, ifname, OUTCOME_FAILED, "The wgfido broker cannot be asked: `wgfido doctor` tells more");
 	return 0;
 }
 
@@ -180,17 +181,19 @@ static void op_approve(void *userdata, const char *ifname, const struct secret *
 		c->next = run->calls;
 		run->calls = c;
 	}
-	if (pin) {
-		secret_free(c->pin);
+	/* Answers to what was asked before would find what is asked now. */
+	c->slot = sd_bus_slot_unref(c->slot);
+	c->failed = sd_event_source_disable_unref(c->failed);
+	/* Only a confirmation is about a PIN that was typed before. */
+	if (pin || !confirm_pin)
+		c->pin = secret_free(c->pin);
+	if (pin)
 		c->pin = secret_dup(pin);
-	}
 	if (t && (!pin || c->pin))
 		r = approve(run, c, t, confirm_pin);
 	if (r < 0) {
-		sd_event_source *defer = NULL;
-
 		log_warning("%s: Approve() cannot be sent: %s", ifname, strerror(-r));
-		if (sd_event_add_defer(run->event, &defer, on_failed_call, c) < 0)
+		if (sd_event_add_defer(run->event, &c->failed, on_failed_call, c) < 0)
 			sd_event_exit(run->event, EXIT_FAILURE);
 	}
 }
@@ -216,7 +219,9 @@ static void op_drop_pin(void *userdata, const char *ifname)
 {
 	struct run *run = userdata;
 
-	pin_close(run);
+	/* The dialog may be another tunnel's. */
+	if (!strcmp(run->pin_ifname, ifname))
+		pin_close(run);
 	call_drop(call_find(run, ifname));
 }
 

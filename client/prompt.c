@@ -119,14 +119,15 @@ static void pin_next(struct prompt *p)
 /* What was clicked is over, or has lost its point. */
 static void ours_end(struct prompt *p, struct entry *e)
 {
-	bool open = e->ours == OURS_PIN;
+	enum ours was = e->ours;
 
 	e->ours = OURS_NONE;
 	e->confirm_pin = false;
-	if (open) {
+	/* A PIN may be kept without a dialog too: for one that comes next, or under a call. */
+	if (was != OURS_NONE)
 		p->ops->drop_pin(p->userdata, e->ifname);
+	if (was == OURS_PIN)
 		pin_next(p);
-	}
 }
 
 static bool is_one_of(const char *s, const char *const *list)
@@ -317,13 +318,13 @@ static void fail(struct prompt *p, struct entry *e, enum outcome outcome, const 
 	entry_show(p, e, NULL);
 }
 
-void prompt_reply(struct prompt *p, const char *ifname, enum outcome outcome, const char *text)
+bool prompt_reply(struct prompt *p, const char *ifname, enum outcome outcome, const char *text)
 {
 	struct entry *e = entry_find(p, ifname);
 	bool few;
 
 	if (!e || e->ours != OURS_CALL)
-		return;
+		return false;
 	few = outcome == OUTCOME_PIN_FEW_TRIES_LEFT && !e->confirm_pin;
 	if (outcome == OUTCOME_PIN_REQUIRED || few) {
 		e->question.confirm = few;
@@ -331,11 +332,12 @@ void prompt_reply(struct prompt *p, const char *ifname, enum outcome outcome, co
 		snprintf(e->question.warning, sizeof(e->question.warning), "%s", text);
 		pin_open(p, e);
 		entry_show(p, e, NULL);
-		return;
+		return e->question.has_pin;
 	}
 	e->ours = OURS_NONE;
 	e->confirm_pin = false;
 	fail(p, e, outcome, text);
+	return false;
 }
 
 void prompt_pin(struct prompt *p, const char *ifname, enum outcome outcome, const struct secret *pin, const char *text)

@@ -63,11 +63,12 @@ struct prompt_facts {
 struct prompt_ops {
 	void (*show)(void *userdata, const char *ifname, const struct prompt_card *card);
 	void (*close)(void *userdata, const char *ifname);
-	/* pin is borrowed, NULL: none. The answer comes as prompt_reply. */
+	/* pin is borrowed. NULL: the kept one with confirm_pin, else none. Answered by prompt_reply, unless drop_pin comes first. */
 	void (*approve)(void *userdata, const char *ifname, const struct secret *pin, bool confirm_pin);
 	void (*cancel)(void *userdata, const char *ifname);
 	/* The answer comes as prompt_pin, unless drop_pin comes first. One dialog at a time. */
 	void (*ask_pin)(void *userdata, const char *ifname, const struct prompt_question *question);
+	/* Nothing of this tunnel is wanted any more: its dialog, its call, the PIN that was kept for it. */
 	void (*drop_pin)(void *userdata, const char *ifname);
 };
 
@@ -81,8 +82,11 @@ struct prompt *prompt_free(struct prompt *p);
 int prompt_update(struct prompt *p, bool running, const struct prompt_facts *facts, size_t n);
 /* A button was clicked. */
 void prompt_clicked(struct prompt *p, const char *ifname, enum prompt_action action);
-/* What Approve() was answered; text: the sentence for the user. */
-void prompt_reply(struct prompt *p, const char *ifname, enum outcome outcome, const char *text);
+/*
+ * What Approve() was answered; text: the sentence for the user. true: the PIN of this call is to be kept, until it is confirmed
+ * (prompt_pin, then approve without one) or dropped.
+ */
+bool prompt_reply(struct prompt *p, const char *ifname, enum outcome outcome, const char *text);
 /* The dialog's end: OUTCOME_OK with a PIN (or the confirmation of the one there was: NULL), OUTCOME_CANCELLED, else text says it. */
 void prompt_pin(struct prompt *p, const char *ifname, enum outcome outcome, const struct secret *pin, const char *text);
 

@@ -3,6 +3,7 @@
 """wgfido-prompt with the real broker and a software token: what is shown when, and that a key blinks for a click only."""
 import json
 import os
+import signal
 import subprocess
 import threading
 import unittest
@@ -399,6 +400,50 @@ class Pin(PromptCase):
         self.wait_close(touch)
         self.assertEqual(self.heard().count("GETPIN"), 3)
         self.assertEqual(self.tunnel_state(), "approved")
+
+    def test_kept_pin_is_not_used_later(self):
+        """A PIN that waits for its confirmation goes with the matter, and not into the next click."""
+        self.config(ifname="wg1", extra="Name = lab\n")
+        self.call("/org/wgfido1", "org.wgfido1.Manager", "Reload")
+        self.wait_for(lambda: self.tunnel_state("wg1") == "unenrolled", "wg1")
+        token = self.token_blue
+        token.unplug()
+        token.touching = "auto"
+        token.plug()
+        self.call(self.tunnel("wg1"), TUNNEL, "Enroll", self.dictionary(recovery=False, pin=self.pin_pipe(PIN)))
+        for wrong in (2, 2, 1):
+            for _ in range(wrong):
+                self.wrong_pin()
+            token.unplug().plug()
+        self.agent("absent", "wg1")
+        self.will_answer("00000000", "HANG")
+        self.start_prompt()
+        self.agent("closed", "wg1")
+        lab = self.wait_notify("lab (wg1) is closed")
+        self.agent("closed")
+        office = self.wait_notify("office (wg0) is closed")
+        self.click(lab)
+        self.click(office)
+        self.wait_for(lambda: self.heard().count("GETPIN") == 2, "the second dialog; there was %r" % self.heard())
+        # wg1's answer says that few are left, while wg0's dialog is open. Then somebody opens it at a terminal.
+        self.call(self.tunnel("wg1"), TUNNEL, "Approve", self.dictionary(pin=self.pin_pipe(PIN), confirm_pin=True))
+        self.agent("open", "wg1")
+        self.saw("wg1: approved, open for the agent")
+        pid = self.dialog_pid()
+        self.assertTrue(self.is_running(pid))  # that of wg0
+        before = len(self.lines())
+        self.call(self.tunnel("wg1"), TUNNEL, "Revoke")
+        self.wait_notify("lab (wg1) was closed", after=before)
+        self.agent("absent", "wg1")
+        self.saw("wg1: locked, absent for the agent")
+        before = len(self.lines())
+        self.agent("closed", "wg1")
+        lab = self.wait_notify("lab (wg1) is closed", after=before)
+        os.kill(pid, signal.SIGKILL)
+        self.wait_notify("office (wg0) stays closed", after=before)
+        self.will_answer("CANCEL")
+        self.click(lab)
+        self.wait_for(lambda: self.heard().count("GETPIN") == 3, "a dialog of its own; there was %r" % self.lines()[before:])
 
     def test_blocked(self):
         for _ in range(2):

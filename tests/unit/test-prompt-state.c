@@ -415,6 +415,60 @@ static void test_one_dialog_at_a_time(void **state)
 	secret_free(pin);
 }
 
+/* A PIN is kept for the confirmation that was asked for, and for as long as that may come. */
+static void test_kept_pin(void **state)
+{
+	struct fixture *f = *state;
+	struct secret *pin = secret_new(4);
+
+	update(f);
+	for (size_t i = 0; i < 2; i++) {
+		agent(f, i, "closed");
+		prompt_clicked(f->prompt, f->tunnels[i].interface, PROMPT_ACTION_APPROVE);
+	}
+	/* Without a PIN there is none to keep. */
+	assert_false(prompt_reply(f->prompt, "wg1", OUTCOME_PIN_FEW_TRIES_LEFT, "Three left."));
+	f->log[0] = '\0';
+	prompt_pin(f->prompt, "wg1", OUTCOME_OK, pin, "");
+	expect(f, "approve+pin+confirm wg1");
+	/* Confirmed once. */
+	assert_false(prompt_reply(f->prompt, "wg1", OUTCOME_PIN_FEW_TRIES_LEFT, "Three left."));
+	prompt_clicked(f->prompt, "wg1", PROMPT_ACTION_APPROVE);
+	agent(f, 1, "absent");
+	agent(f, 1, "closed");
+	prompt_clicked(f->prompt, "wg1", PROMPT_ACTION_APPROVE);
+	assert_false(prompt_reply(f->prompt, "wg1", OUTCOME_PIN_REQUIRED, ""));
+	prompt_pin(f->prompt, "wg1", OUTCOME_OK, pin, "");
+	/* wg0's dialog is open when wg1's wants to be confirmed... */
+	assert_false(prompt_reply(f->prompt, "wg0", OUTCOME_PIN_REQUIRED, ""));
+	assert_true(prompt_reply(f->prompt, "wg1", OUTCOME_PIN_FEW_TRIES_LEFT, "Three left."));
+	f->log[0] = '\0';
+	/* ...and it is opened by somebody else. wg0's dialog has nothing to do with that. */
+	approved(f, 1, NULL);
+	expect(f, "drop wg1");
+	prompt_pin(f->prompt, "wg0", OUTCOME_CANCELLED, NULL, "");
+	expect(f, "");
+	/* An answer that nobody waits for keeps nothing. */
+	assert_false(prompt_reply(f->prompt, "wg1", OUTCOME_PIN_FEW_TRIES_LEFT, "Three left."));
+	assert_false(prompt_reply(f->prompt, "wg9", OUTCOME_PIN_FEW_TRIES_LEFT, "Three left."));
+	expect(f, "");
+	secret_free(pin);
+}
+
+/* A call goes with its tunnel, and what it carries. */
+static void test_tunnel_goes_under_a_call(void **state)
+{
+	struct fixture *f = *state;
+
+	update(f);
+	agent(f, 2, "closed");
+	prompt_clicked(f->prompt, "wg2", PROMPT_ACTION_APPROVE);
+	expect(f, "show wg2, close wg2, approve wg2");
+	f->n = 2;
+	update(f);
+	expect(f, "drop wg2");
+}
+
 static void test_broker_goes(void **state)
 {
 	struct fixture *f = *state;
@@ -542,6 +596,8 @@ int main(void)
 		TEST(test_pin),
 		TEST(test_pin_is_not_typed),
 		TEST(test_one_dialog_at_a_time),
+		TEST(test_kept_pin),
+		TEST(test_tunnel_goes_under_a_call),
 		TEST(test_broker_goes),
 		TEST(test_broker_goes_under_a_call),
 		TEST(test_tunnel_goes),
