@@ -13,7 +13,7 @@ import time
 import dbus
 
 from broker_case import HERE, NAME, SOURCE, TUNNEL, BrokerCase
-from client_case import KEY, ClientCase, Runner, fake, unittest
+from client_case import BUILD, KEY, ClientCase, Runner, fake, unittest
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 ACTIONS = ["org.wgfido1." + a for a in ("approve", "revoke", "enroll", "import", "export", "rekey", "keyslots")]
@@ -23,6 +23,14 @@ CLOCK = r"clock is not synchronised"  # of the machine that runs the test
 def wrong(out):
     """[(finding, what mends it)]"""
     return [found for found in re.findall(r"^wrong  (.*)\n +-> (.*)$", out, re.M) if not re.search(CLOCK, found[0])]
+
+
+
+def keys_dir():
+    """Where this build keeps key files, below the root: as it was configured."""
+    with open(os.path.join(BUILD, "Makefile")) as f:
+        given = dict(re.findall(r"^(prefix|localstatedir) = (.*)$", f.read(), re.M))
+    return "root" + given["localstatedir"].replace("${prefix}", given["prefix"]) + "/lib/wgfido/keys"
 
 
 class Doctor(ClientCase):
@@ -185,14 +193,15 @@ class Doctor(ClientCase):
 
     def test_files(self):
         self.fake_broker()
-        os.makedirs(self.where("root/var/lib/wgfido/keys"), mode=0o700)
-        self.write("root/var/lib/wgfido/keys/wg0.key", "")
-        os.chmod(self.where("root/var/lib/wgfido/keys/wg0.key"), 0o600)
+        keys = keys_dir()
+        os.makedirs(self.where(keys), mode=0o700)
+        self.write(keys + "/wg0.key", "")
+        os.chmod(self.where(keys + "/wg0.key"), 0o600)
         for path, mode, sentence, mend, good in (
             ("etc/wg0.conf", 0o664, "may change", "chmod go-w", 0o644),
             ("etc", 0o777, "may change", "chmod go-w", 0o755),
-            ("root/var/lib/wgfido/keys/wg0.key", 0o640, "may read or change", "chmod go=", 0o600),
-            ("root/var/lib/wgfido/keys", 0o711, "may read or change", "chmod go=", 0o700),
+            (keys + "/wg0.key", 0o640, "may read or change", "chmod go=", 0o600),
+            (keys, 0o711, "may read or change", "chmod go=", 0o700),
         ):
             os.chmod(self.where(path), mode)
             self.finds(sentence, "^" + mend, units=None)
@@ -201,13 +210,13 @@ class Doctor(ClientCase):
             self.well(units=None)
         # In a directory that is somebody else's, root's chmod could be led elsewhere by a link.
         if os.geteuid() == 0:
-            key = self.where("root/var/lib/wgfido/keys/wg0.key")
+            key = self.where(keys + "/wg0.key")
             os.chmod(key, 0o640)
             os.chown(key, pwd.getpwnam("nobody").pw_uid, -1)
             self.finds("may read or change", "^runuser -u nobody -- chmod go= ", units=None)
             os.chown(key, 0, -1)
             os.chmod(key, 0o600)
-        for name in ("wireguard/.a b';c.conf.tmp-0123abcd", "etc/.wg0.conf.tmp-00000000", "root/var/lib/wgfido/keys/.wg0.key.tmp-ffffffff"):
+        for name in ("wireguard/.a b';c.conf.tmp-0123abcd", "etc/.wg0.conf.tmp-00000000", keys + "/.wg0.key.tmp-ffffffff"):
             self.write(name, "")
             self.well(units=None)  # somebody may be at it
             os.utime(self.where(name), (time.time() - 3600,) * 2)
