@@ -81,8 +81,9 @@ static void check_all(struct doctor *d)
 	doctor_check_udev(d);
 	doctor_check_tokens(d);
 	if (r < 0 || !names || !*names)
-		doctor_wrong(d, "wgfido protect TUNNEL, or wgfido enroll TUNNEL", "No tunnel is configured in %s",
-			d->config_dir);
+		doctor_wrong(d,
+			d->gateway ? "write one, as wgfido.conf(5) shows for a gateway" : "wgfido protect TUNNEL, or wgfido enroll TUNNEL",
+			"No tunnel is configured in %s", d->config_dir);
 	for (char **name = names; name && *name; name++)
 		doctor_check_tunnel(d, *name);
 	doctor_check_nm(d, names);

@@ -21,8 +21,8 @@ bool doctor_is_gateway(const struct doctor *d)
 	for (struct agent_status **a = d->status->agents; *a; a++)
 		if (strcmp((*a)->role, "gateway"))
 			return false;
-	/* The agent may not have started yet; then the configurations and the absence of a broker to run tell. */
-	return *d->status->agents || (d->wants.gateway_side && !d->wants.token_side && access(WGFIDO_LIBEXECDIR "/wgfidod", X_OK) < 0);
+	/* The agent may not have started yet; then the absence of a broker to run tells, where nothing wants one. */
+	return *d->status->agents || (!d->wants.token_side && access(WGFIDO_LIBEXECDIR "/wgfidod", X_OK) < 0);
 }
 
 void doctor_wants_add(struct doctor_wants *w, const struct config *c)
@@ -154,7 +154,7 @@ static void check_wg_peers(struct doctor *d, const struct config *c, const struc
 		key_to_base64(base64, peer->public_key);
 		/* At a gateway the file must hold a PSK that nobody knows. */
 		if (peer->preshared_key_is_zero || (guarded->has_token_public_key && !peer->has_preshared_key)) {
-			snprintf(mend, sizeof(mend), "put a line PresharedKey = $(wg genpsk) into that [Peer]");
+			snprintf(mend, sizeof(mend), "put into that [Peer] a line `PresharedKey = ` and what `wg genpsk` prints");
 			doctor_wrong(d, mend,
 				"%s: peer %s has no PresharedKey in the wg-quick file, so it opens without one at start",
 				c->ifname, base64);

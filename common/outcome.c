@@ -46,7 +46,8 @@ static const struct outcome_row {
 	[OUTCOME_KEYFILE_DAMAGED] = { "KeyfileDamaged", 26,
 		"The key file is damaged or was changed: restore it from a backup, or enrol the tunnel anew." },
 	[OUTCOME_EXISTS] = { "Exists", 27,
-		"This would replace a key that exists: use \"wgfido rekey\", or \"wgfido unprotect\" or remove it first." },
+		"This would replace a key that exists: use \"wgfido rekey\", or take it away first: \"wgfido unprotect\" in identity "
+		"mode, else remove its file in " WGFIDO_STATEDIR "/keys." },
 	[OUTCOME_FAILED] = { "Failed", 1, "It failed: run \"wgfido doctor\" and look at the log of wgfidod." },
 };
 

@@ -5,8 +5,8 @@
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 
-# Not on a tmpfs, which cannot be swapped to.
-swap=/var/tmp/vm-swap
+# Not on a tmpfs, which cannot be swapped to, and not in /var/tmp, of which logind sees one of its own.
+swap=/vm-swap
 sessions_end() {
 	local status=$?
 
