@@ -109,6 +109,11 @@ tests_unit_test_prompt_state_SOURCES = tests/unit/test-prompt-state.c
 tests_unit_test_prompt_state_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_prompt_state_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-notify
+tests_unit_test_notify_SOURCES = tests/unit/test-notify.c
+tests_unit_test_notify_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_notify_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-assuan
 tests_fuzz_fuzz_assuan_SOURCES = tests/fuzz/fuzz-assuan.c
 tests_fuzz_fuzz_assuan_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/notify.h"
 #include "client/prompt.h"
 
 #define ME 1000
@@ -565,22 +564,6 @@ static void test_long_names(void **state)
 	assert_true(strlen(f->card.body) < 300);
 }
 
-static void test_escape(void **state)
-{
-	char buf[32];
-
-	(void)state;
-	notify_escape(buf, sizeof(buf), "a<b>&c");
-	assert_string_equal(buf, "a&lt;b&gt;&amp;c");
-	/* No half entity, and no half character. */
-	notify_escape(buf, 6, "ab&c");
-	assert_string_equal(buf, "ab");
-	notify_escape(buf, 4, "ab\xe2\x82\xac");
-	assert_string_equal(buf, "ab");
-	notify_escape(buf, 8, "ab&c");
-	assert_string_equal(buf, "ab&amp;");
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -603,7 +586,6 @@ int main(void)
 		TEST(test_tunnel_goes),
 		TEST(test_peers),
 		TEST(test_long_names),
-		cmocka_unit_test(test_escape),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
