@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# wgfido doctor on the whole system: one part after the other is broken; it must be found, by a user who is not root as well
+# wgfido doctor on the whole system: one thing after the other is broken; it must be found, by a user who is not root as well
 # where that is possible; nothing opens that should not; and what doctor says mends it.
 # vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
@@ -103,3 +103,88 @@ finds "no bus policy" "has no policy for org.wgfido1" "is missing"
 may_not "no bus policy"
 cp "$NET_TMP/policy" $policy
 is_all_well "the bus sees by itself that the policy is back"
+grep -v ForgetKey "$NET_TMP/policy" >$policy
+systemctl reload dbus
+finds "an older policy" "not of this version.*ForgetKey" "systemctl reload dbus"
+cp "$NET_TMP/policy" $policy
+is_all_well
+service=/usr/share/dbus-1/system-services/org.wgfido1.service
+mv $service "$NET_TMP/service"
+systemctl reload dbus
+finds "the bus cannot start the broker" "cannot start the broker" "is missing"
+mv "$NET_TMP/service" $service
+systemctl reload dbus
+
+# polkit
+systemctl mask --quiet --now polkit
+finds "polkit masked" "polkit.service is masked" "unmask polkit"
+may_not "polkit masked"
+mend
+actions=/usr/share/polkit-1/actions/org.wgfido1.policy
+mv $actions "$NET_TMP/actions"
+finds "polkit without our actions" "polkit does not know the action org.wgfido1" "$actions"
+may_not "polkit without our actions"
+sed /policykit.owner/d "$NET_TMP/actions" >$actions
+finds "actions without an owner" "does not let the user wgfido ask" "$actions"
+rm $actions
+mv "$NET_TMP/actions" $actions
+is_all_well
+
+# logind
+systemctl mask --quiet --now systemd-logind
+is_all_well "EndOn = suspend: no finding"
+check "but a note" grep -q "^note .*nothing tells of suspend" "$NET_TMP/doctor"
+sed -i 's/^Mode = psk/&\nEndOn = suspend,lock/' /etc/wgfido/office.conf
+stage_reload
+finds "logind masked, EndOn = lock" "systemd-logind.service is masked" "unmask systemd-logind"
+check_not "logind masked, EndOn = lock: not even root may approve" wgfido approve office
+check "and it is closed" is_state office closed
+mend
+check "root approves" wait_for 20 wgfido approve office
+check "a packet passes" wg_pings laptop 10.7.0.2 20
+systemctl kill -s KILL systemd-logind
+check "logind killed: closed" wait_for 10 is_state office closed
+cp -a "$NET_TMP/office.conf" /etc/wgfido/office.conf
+stage_reload
+is_all_well
+
+# Files
+echo "Colour = red" >>/etc/wgfido/office.conf
+finds "an unknown key" "office.conf:[0-9]*: " "wgfido.conf(5)"
+cp -a "$NET_TMP/office.conf" /etc/wgfido/office.conf
+chmod 666 /etc/wgfido/office.conf
+finds "anybody may change the configuration" "may change /etc/wgfido/office.conf" "chmod go-w"
+mend
+key=/var/lib/wgfido/keys/office.key
+cp -a $key "$NET_TMP/key"
+chmod 644 $key
+finds "anybody may read the key file" "may read or change $key" "chmod go="
+mend
+chown root $key
+finds "the key file is root's" "does not belong to wgfido" "chown -h wgfido"
+mend
+echo x >>$key
+stage_reload
+finds "a damaged key file" "the key file is damaged" "from a backup"
+check_not "a damaged key file: no approval" wgfido approve office
+cp -a "$NET_TMP/key" $key
+stage_reload
+is_all_well
+sed -i '1a SaveConfig = true' /etc/wireguard/office.conf
+finds "SaveConfig" "SaveConfig writes" "remove line 2 of"
+sed -i 2d /etc/wireguard/office.conf
+touch -d '1 hour ago' /etc/wireguard/.office.conf.tmp-0123abcd
+finds "a leftover" "may hold the private key" "^rm "
+mend
+
+# The kernel's module
+echo "blacklist wireguard" >/etc/modprobe.d/no.conf
+for ns in laptop gateway; do
+	ip -n $ns link show type wireguard | sed -n 's/^[0-9]*: \([^:@]*\).*/\1/p' | while read -r ifname; do
+		ip -n $ns link del "$ifname"
+	done
+done
+rmmod wireguard
+finds "the module is blocked" "may not load its WireGuard" "out of /etc/modprobe.d/no.conf"
+rm /etc/modprobe.d/no.conf
+is_all_well "the module can be loaded"
