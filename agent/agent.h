@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/guard.h"
-#include "agent/lease.h"
+#include "bus/lease.h"
 
 struct agent {
 	struct guard_world world;

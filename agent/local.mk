@@ -6,17 +6,16 @@ agent_libagent_a_SOURCES = \
 	agent/gateway.c agent/gateway.h \
 	agent/guard.c agent/guard-status.c agent/guard.h \
 	agent/hunt.c agent/hunt.h \
-	agent/lease.c agent/lease.h \
 	agent/plan.c agent/plan.h \
 	agent/rotator.c agent/rotator-hunt.c agent/rotator-identity.c agent/rotator-psk.c agent/rotator.h \
 	agent/status.c agent/status.h
 agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
-AGENT_LIBS = agent/libagent.a $(DEVICE_LIBS) $(JANSSON_LIBS)
+AGENT_LIBS = agent/libagent.a bus/liblease.a $(DEVICE_LIBS) $(JANSSON_LIBS)
 
 sbin_PROGRAMS += agent/wgfido-rotate
-agent_wgfido_rotate_SOURCES = agent/main.c agent/bus.c agent/bus.h agent/bus-networkmanager.c agent/bus-networkmanager.h
+agent_wgfido_rotate_SOURCES = agent/main.c agent/bus-networkmanager.c agent/bus-networkmanager.h
 agent_wgfido_rotate_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
-agent_wgfido_rotate_LDADD = $(AGENT_LIBS) $(SYSTEMD_LIBS)
+agent_wgfido_rotate_LDADD = $(BUS_LIBS) $(AGENT_LIBS) $(SYSTEMD_LIBS)
 
 # A WireGuard in memory, for the tests.
 check_LIBRARIES += tests/sim/libfakewg.a

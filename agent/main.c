@@ -11,7 +11,7 @@
 
 #include "agent/agent.h"
 #include "agent/bus-networkmanager.h"
-#include "agent/bus.h"
+#include "bus/bus.h"
 #include "common/names.h"
 
 #define TICK_US US_PER_SEC

@@ -3,7 +3,7 @@
 import os
 import re
 
-FOLDERS = ("common", "token", "daemon", "agent", "tunnel", "client", "bench", "tests")
+FOLDERS = ("common", "token", "daemon", "bus", "agent", "tunnel", "client", "bench", "tests")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")')
 
 

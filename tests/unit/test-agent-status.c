@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
-#include "agent/lease.h"
+#include "bus/lease.h"
 #include "agent/status.h"
 #include "common/clock.h"
 

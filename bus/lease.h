@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Is the broker alive? Pure. The agent asks every second; an answer that is not there when the next one is due is
+ * Is the broker alive? Pure. Who has tunnels open asks every second; an answer that is not there when the next one is due is
  * missed, and two missed in a row end the lease. A broker that never answered has no lease.
  */
 #pragma once

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The agent's side of org.wgfido1: what the broker allows, and the keys it hands out. The only file that knows sd-bus here. It
- * believes nothing but what the name's present owner says, and opens nothing: it calls back.
+ * The side of org.wgfido1 that opens and closes tunnels: what the broker allows, and the keys it hands out. It believes
+ * nothing but what the name's present owner says, and opens nothing: it calls back.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "common/names.h"
+#include "bus/lease.h"
 
-#include "agent/lease.h"
+#include "common/names.h"
 
 bool lease_ask(struct lease *l, uint64_t boot_us)
 {
