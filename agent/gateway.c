@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/gateway.h"
+#include "common/handle.h"
 
 #define GATEWAY_MANY 1000 /* peers */
 
@@ -191,7 +192,7 @@ static int peer_wanted(struct gateway *g, struct gateway_peer *p, const struct d
 	uint64_t slot = 0;
 	int r;
 
-	if (g->hold || p->refused || p->unusable || !d->private_key)
+	if (g->hold || p->refused || p->unusable || !d->private_key || g->handle_key)
 		return peer_set_random(p);
 	if (p->conf->schedule == CONFIG_SCHEDULE_TIME && !hunt_slot(&p->hunt, &g->clock, &slot))
 		return peer_set_random(p);
@@ -266,6 +267,7 @@ static void gateway_meet(struct gateway *g, const struct device *d)
 {
 	g->ifindex = d->ifindex;
 	g->has_private_key = d->private_key != NULL;
+	g->handle_key = handle_is_secret(d->private_key);
 	if (!key_equal(g->public_key, d->public_key)) {
 		memcpy(g->public_key, d->public_key, KEY_SIZE);
 		for (size_t i = 0; i < g->n_peers; i++) {
@@ -388,6 +390,8 @@ void gateway_status_peer(const struct gateway *g, size_t i, struct status_peer *
 		ret->reason = "its TokenPublicKey is not a usable key";
 	else if (g->hold)
 		ret->reason = g->hold;
+	else if (g->handle_key)
+		ret->reason = HANDLE_AS_KEY;
 	else if (p->closed)
 		ret->reason = "no slot is permitted: a clock was set back";
 	if (!p->closed && p->present && p->conf->schedule == CONFIG_SCHEDULE_TIME) {

@@ -32,6 +32,7 @@ struct gateway {
 	struct hunt_clock clock;
 	uint32_t ifindex; /* 0: not there */
 	bool has_private_key, wrong_public_key;
+	bool handle_key; /* what it has is a token key's handle: everybody could compute the peers' PSKs */
 	uint8_t public_key[KEY_SIZE]; /* the interface's, from which the roots were made */
 	size_t n_unguarded, n_missing, n_refused, n_unusable, n_hunting, n_open;
 	size_t n_peers;

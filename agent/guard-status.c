@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/guard.h"
+#include "common/handle.h"
 
 #define STATUS_US_PER_PEER (6 * US_PER_MS) /* between two status files: they grow with the peers */
 
@@ -55,6 +56,8 @@ static void guard_find_problems(struct guard *g, const struct device *d)
 	if (w) {
 		if (!w->has_private_key)
 			problem_add(g, "the interface has no private key");
+		if (w->handle_key)
+			problem_add(g, HANDLE_AS_KEY);
 		if (w->wrong_public_key)
 			problem_add(g, "PublicKey in the configuration is not the interface's");
 		problem_peers(g, w->n_missing, NULL, "in the configuration, but the interface does not have them");
@@ -80,6 +83,8 @@ static const char *guard_why_closed(const struct guard *g)
 		return g->gateway->n_refused ? "its peers are refused" : "no peer with a TokenPublicKey is there";
 	if (g->broker)
 		return g->broker;
+	if (g->rotator->hold)
+		return g->rotator->hold;
 	if (g->rotator->reason)
 		return g->rotator->reason;
 	for (size_t i = 0; i < g->rotator->n_peers; i++)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/guard.h"
+#include "common/handle.h"
 
 #define GUARD_LOOKS 8			  /* before it is left for the next second */
 #define GUARD_POLL_US US_PER_SEC	  /* drift of a client's interface */
@@ -207,7 +208,7 @@ static void guard_restore_keepalives(struct guard *g)
 static int guard_look(struct guard *g, const struct device *d, const struct instant *now, struct plan *plan)
 {
 	struct rotator *r = g->rotator;
-	bool is_new;
+	bool is_new, handle;
 	int n;
 
 	if (g->gateway && r->release) {
@@ -221,8 +222,9 @@ static int guard_look(struct guard *g, const struct device *d, const struct inst
 			gateway_hold(g->gateway, g->stop);
 		return gateway_look(g->gateway, d, now, plan);
 	}
+	handle = d && !r->identity && handle_is_secret(d->private_key);
 	rotator_hold(r, g->stop ? g->stop : g->config_error ? "the configuration cannot be used" :
-		     g->renamed ? "the interface was renamed" : g->broker);
+		     g->renamed ? "the interface was renamed" : handle ? HANDLE_AS_KEY : g->broker);
 	is_new = d && rotator_is_new(r, d);
 	n = rotator_look(r, d, now, plan);
 	if (n < 0)

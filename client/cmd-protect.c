@@ -17,6 +17,7 @@
 #include "client/wgfile.h"
 #include "client/wrap.h"
 #include "common/encoding.h"
+#include "common/handle.h"
 
 struct protect {
 	struct wrap wrap;
@@ -51,6 +52,8 @@ static int file_check(struct protect *c, bool *ret_done)
 	if (r < 0)
 		return say_outcome(OUTCOME_INVALID_ARGUMENT, "%s:%u: the PrivateKey is no WireGuard key: mend it first",
 			c->file.path, c->file.conf.key_line);
+	if (handle_is_secret(c->wrap.key))
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "%s:%u: " HANDLE_NOT_A_KEY, c->file.path, c->file.conf.key_line);
 	wrap_set_key(&c->wrap);
 	c->wrap.place = c->file.path;
 	(void)snprintf(c->again, sizeof(c->again), "wgfido protect %s", c->wrap.ifname);

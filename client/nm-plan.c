@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/nm.h"
+#include "common/handle.h"
 
 void nm_profile_clear(struct nm_profile *p)
 {
@@ -70,6 +71,8 @@ const char *nm_problem_words(enum nm_problem p)
 		return "has no private key any more, since wgfido holds it (Mode = identity): `wgfido nm undo` puts it back";
 	case NM_KEY_UNREADABLE:
 		return "has a private key that this user may not read: run this as root";
+	case NM_KEY_HANDLE:
+		return "has no private key that could be set up: " HANDLE_NOT_A_KEY;
 	}
 	return "";
 }
@@ -100,6 +103,8 @@ static enum nm_problem find_problem(const struct nm_profile *p, enum config_mode
 		return NM_KEY_NOT_STORED;
 	if (!p->key)
 		return p->has_secrets ? NM_KEY_NOT_STORED : NM_KEY_UNREADABLE;
+	if (handle_is_secret(p->key))
+		return NM_KEY_HANDLE;
 	if (mode == CONFIG_MODE_PSK && secret_is_zero(p->key))
 		return NM_KEY_TAKEN;
 	return NM_FINE;

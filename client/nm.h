@@ -54,6 +54,7 @@ enum nm_problem {
 	NM_KEY_NOT_STORED, /* a secret agent has it, or nobody */
 	NM_KEY_TAKEN,	   /* psk mode, and the profile's key went to identity mode */
 	NM_KEY_UNREADABLE,
+	NM_KEY_HANDLE,
 };
 /* "office has no ...": to be put behind the connection's name. */
 const char *nm_problem_words(enum nm_problem p);

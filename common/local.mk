@@ -4,6 +4,7 @@ common_libcommon_a_SOURCES = \
 	common/config.c common/config-file.c common/config.h \
 	common/encoding.c common/encoding.h \
 	common/file.c common/file.h \
+	common/handle.c common/handle.h \
 	common/log.c common/log.h \
 	common/names.h \
 	common/outcome.c common/outcome.h \

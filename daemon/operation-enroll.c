@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "common/handle.h"
 #include "daemon/broker.h"
 #include "daemon/operation.h"
 
@@ -212,6 +213,10 @@ static int check(const struct operation *op, const struct tunnel *t, const char 
 		return OUTCOME_EXISTS;
 	if (op->kind == REQUEST_IMPORT && t->config->mode != CONFIG_MODE_IDENTITY) {
 		*ret_detail = "a key can be imported only with Mode = identity";
+		return OUTCOME_INVALID_ARGUMENT;
+	}
+	if (op->kind == REQUEST_IMPORT && handle_is_secret(TAILQ_FIRST(&op->requests)->import_key)) {
+		*ret_detail = HANDLE_NOT_A_KEY;
 		return OUTCOME_INVALID_ARGUMENT;
 	}
 	/* Two at once would write the same file. */

@@ -46,6 +46,11 @@ tests_unit_test_file_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_file_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync -Wl,--wrap=renameat -Wl,--wrap=fchmod -Wl,--wrap=fchown
 
+UNIT_TESTS += tests/unit/test-handle
+tests_unit_test_handle_SOURCES = tests/unit/test-handle.c tests/unit/unit.h
+tests_unit_test_handle_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_handle_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-outcome
 tests_unit_test_outcome_SOURCES = tests/unit/test-outcome.c tests/unit/unit.h
 tests_unit_test_outcome_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)

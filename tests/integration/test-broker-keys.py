@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The broker and key files: made, replaced, taken in and out, damaged, and written to a full disk."""
+import base64
 import json
 import os
 import resource
@@ -323,6 +324,8 @@ class Identity(Keys):
         self.assertRefused("InvalidArgument", self.import_key, private=b"short")
         self.assertRefused("InvalidArgument", self.import_key, private=bytes(33))
         self.assertRefused("InvalidArgument", self.import_key, private=bytes(32), text="zero")
+        handle = base64.b64decode("wgfido/resident/AgAXmEs1bjbvukR5djn7rg5IJ60=")
+        self.assertRefused("InvalidArgument", self.import_key, private=handle, text="handle of a key")
         self.assertRefused("InvalidArgument", self.import_key, "wg9")
         self.config("wg1")
         self.call(ROOT, MANAGER, "Reload")

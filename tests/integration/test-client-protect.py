@@ -203,6 +203,8 @@ class Protect(ProtectCase):
         self.refuse("[Interface]\nAddress = 10.0.0.1\n", "no PrivateKey line")
         self.refuse("[Interface]\nPrivateKey = %s\nPrivateKey = %s\n" % (SECRET64, KEY["A"]), "more than one PrivateKey")
         self.refuse("[Interface]\nPrivateKey = nonsense\n", "wg0.conf:2: the PrivateKey is no WireGuard key")
+        self.refuse("[Interface]\nPrivateKey = wgfido/resident/AgAXmEs1bjbvukR5djn7rg5IJ60=\n", "wg0.conf:2: that is the handle of a key")
+        self.refuse("[Interface]\nPrivateKey = wgfido/resident/AgAXmEs1bjbvukR5djn7rg5IJ600\n", "wg0.conf:2: the PrivateKey is no")
         self.refuse("[Peer]\nPublicKey = %s\n" % KEY["A"], "no [Interface]")
         os.unlink(self.where("wireguard/wg0.conf"))
         self.wgfido("protect", "wg0", "--yes", status=24)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "common/handle.h"
 #include "common/schedule.h"
 #include "tests/sim/fake-wg.h"
 
@@ -348,6 +349,28 @@ static void test_no_private_key(void **state)
 	assert_all_agree(f);
 }
 
+/* As the kernel hands it back, clamped: PSKs from it would be everybody's. */
+static void test_handle_is_no_private_key(void **state)
+{
+	struct secret *handle = secret_new(SECRET_KEY_SIZE);
+	struct fixture *f = *state;
+
+	assert_non_null(handle);
+	start(f);
+	handle_make(secret_borrow_mut(handle), 1, 0, f->token_public[0]);
+	secret_borrow_mut(handle)[0] &= 248;
+	secret_borrow_mut(handle)[31] = (uint8_t)((secret_borrow(handle)[31] & 127) | 64);
+	secret_free(f->wg->private_key);
+	f->wg->private_key = handle;
+	secret_free(f->key);
+	f->key = secret_dup(handle);
+	second(f, 1);
+	for (size_t i = 0; i < N; i++)
+		assert_false(agrees(f, i));
+	assert_int_equal(guard(f)->state, STATUS_CLOSED);
+	assert_non_null(strstr(guard(f)->problem, "handle of a key"));
+}
+
 static void test_bad_config(void **state)
 {
 	struct fixture *f = *state;
@@ -454,6 +477,7 @@ int main(void)
 		TEST(test_drift),
 		TEST(test_interface_made_anew),
 		TEST(test_no_private_key),
+		TEST(test_handle_is_no_private_key),
 		TEST(test_bad_config),
 		TEST(test_never_a_good_config),
 		TEST(test_peer_leaves_the_config),

@@ -11,6 +11,7 @@
 
 #include "client/doctor.h"
 #include "client/nm.h"
+#include "common/handle.h"
 
 static struct secret *secret_of(uint8_t byte)
 {
@@ -134,6 +135,9 @@ static void test_problems(void **state)
 	assert_int_equal(problem_of(&p, CONFIG_MODE_PSK), NM_KEY_NOT_STORED);
 	assert_int_equal(problem_of(&p, CONFIG_MODE_IDENTITY), NM_KEY_NOT_STORED);
 	p.key_flags = 0;
+	handle_make(secret_borrow_mut(p.key), 1, 0, p.peers[0].key);
+	assert_int_equal(problem_of(&p, CONFIG_MODE_IDENTITY), NM_KEY_HANDLE);
+	assert_int_equal(problem_of(&p, CONFIG_MODE_PSK), NM_KEY_HANDLE);
 	p.key = secret_free(p.key);
 	assert_int_equal(problem_of(&p, CONFIG_MODE_IDENTITY), NM_KEY_NOT_STORED);
 	p.has_secrets = false;

@@ -2,6 +2,7 @@
 /* The token's side: opening, closing, rotation, drift. */
 #include "tests/unit/rotator-fixture.h"
 
+#include "common/handle.h"
 #include "common/schedule.h"
 
 static void test_starts_closed(void **state)
@@ -51,6 +52,20 @@ static void test_opens_rotates_and_expires(void **state)
 	clock_fake_advance(&f->clock, HOUR_US);
 	(void)agent_run(&f->agent);
 	assert_true(is_closed(f));
+}
+
+static void test_handle_is_no_private_key(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	broker(f);
+	approve(f);
+	assert_false(is_closed(f));
+	handle_make(secret_borrow_mut(f->wg->private_key), 1, 0, f->token);
+	second(f, 1);
+	assert_true(is_closed(f));
+	assert_non_null(strstr(guard(f)->reason, "handle of a key"));
 }
 
 static void test_ends(void **state)
@@ -256,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_starts_closed),
 		TEST(test_opens_rotates_and_expires),
+		TEST(test_handle_is_no_private_key),
 		TEST(test_ends),
 		TEST(test_a_late_answer_opens_nothing),
 		TEST(test_drift),
