@@ -10,7 +10,7 @@ common_libcommon_a_SOURCES = \
 	common/outcome.c common/outcome.h \
 	common/schedule.c common/schedule.h \
 	common/secret.c common/secret.h \
-	common/wire.c common/wire.h
+	common/wire.c common/wire-fields.c common/wire-fields.h common/wire-x25519.c common/wire.h
 common_libcommon_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(INIH_CFLAGS)
 # What a program that links common/libcommon.a links behind it.
 COMMON_LIBS = $(INIH_LIBS) $(SODIUM_LIBS)

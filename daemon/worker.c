@@ -33,6 +33,8 @@ struct pending {
 	uint32_t serial; /* 0: none */
 	enum wire_type type;
 	uint8_t n_credentials, n_salts;
+	struct wire_x_slot slot;
+	enum wire_x_touch touch;
 	enum wire_status status; /* the last one told; 0: none yet */
 	unsigned int n_status;
 	bool cancelled;
@@ -92,6 +94,13 @@ static void worker_break(struct worker *w, const char *detail)
 	finish_failed(w, detail);
 }
 
+/* A key in another slot, or one that is used without the touch that was asked for, is not what was ordered. */
+static bool key_answers(const struct pending *p, const struct wire_x_key *key)
+{
+	return key->slot.kind == p->slot.kind && key->slot.number == p->slot.number &&
+	       (p->touch == WIRE_X_TOUCH_UNKNOWN || key->touch == p->touch);
+}
+
 static bool result_answers(const struct pending *p, const struct wire_result *result)
 {
 	if (p->serial == 0 || result->serial != p->serial)
@@ -103,7 +112,15 @@ static bool result_answers(const struct pending *p, const struct wire_result *re
 	switch (p->type) {
 	case WIRE_INFO:
 	case WIRE_CREATE:
+	case WIRE_X_LIST:
+	case WIRE_X_DH:
+	case WIRE_X_ERASE:
+	case WIRE_X_PAIR:
+	case WIRE_X_FORGET:
 		return true;
+	case WIRE_X_GENERATE:
+	case WIRE_X_IMPORT:
+		return key_answers(p, &result->x_keys[0]);
 	case WIRE_PROBE:
 		return (result->known >> p->n_credentials) == 0;
 	case WIRE_EVALUATE:
@@ -344,6 +361,8 @@ int worker_submit(struct worker *w, struct wire_request *request)
 		.type = request->type,
 		.n_credentials = request->n_credentials,
 		.n_salts = request->n_salts,
+		.slot = request->x_slot,
+		.touch = request->x_touch,
 	};
 	return 0;
 }

@@ -74,6 +74,12 @@ tests_unit_test_wire_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wire_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
 
+UNIT_TESTS += tests/unit/test-wire-x25519
+tests_unit_test_wire_x25519_SOURCES = tests/unit/test-wire-x25519.c tests/unit/unit.h
+tests_unit_test_wire_x25519_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_wire_x25519_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_wire_x25519_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

@@ -144,6 +144,8 @@ static enum outcome run(struct wire_result *ret, struct session *s, struct wire_
 
 	if (request->type == WIRE_INFO)
 		return fido_info(ret, s);
+	if (wire_type_is_x25519(request->type))
+		return fido_refuse(ret, OUTCOME_UNSUPPORTED, "the key has no X25519 keys");
 	o = check_ability(ret, s, request);
 	if (o == OUTCOME_OK)
 		o = take_pin(&guarded, ret, request);
@@ -160,6 +162,13 @@ static enum outcome run(struct wire_result *ret, struct session *s, struct wire_
 		return fido_evaluate(ret, s, request, pin);
 	case WIRE_INFO:
 	case WIRE_CANCEL:
+	case WIRE_X_LIST:
+	case WIRE_X_GENERATE:
+	case WIRE_X_DH:
+	case WIRE_X_IMPORT:
+	case WIRE_X_ERASE:
+	case WIRE_X_PAIR:
+	case WIRE_X_FORGET:
 	case WIRE_STATUS:
 	case WIRE_RESULT:
 		break;

@@ -68,6 +68,21 @@ static void answer(const struct wire_request *request)
 		for (uint8_t i = 0; i < request->n_salts; i++)
 			result.outputs[i] = output((uint8_t)(0x51 + i));
 		break;
+	case WIRE_X_LIST:
+	case WIRE_X_ERASE:
+	case WIRE_X_PAIR:
+	case WIRE_X_FORGET:
+		break;
+	case WIRE_X_GENERATE:
+	case WIRE_X_IMPORT:
+		result.n_x_keys = 1;
+		result.x_keys[0] = (struct wire_x_key){ .slot = request->x_slot, .touch = request->x_touch,
+			.cached_seconds = request->x_cached_seconds, .public_key = { 9 } };
+		break;
+	case WIRE_X_DH:
+		result.n_outputs = 1;
+		result.outputs[0] = output(0x53);
+		break;
 	case WIRE_CANCEL:
 	case WIRE_STATUS:
 	case WIRE_RESULT:
@@ -175,6 +190,16 @@ static void behave(const char *how, const struct wire_request *request)
 		struct wire_request other = *request;
 
 		other.n_credentials++;
+		answer(&other);
+	} else if (strcmp(how, "wrong-slot") == 0) {
+		struct wire_request other = *request;
+
+		other.x_slot.number++;
+		answer(&other);
+	} else if (strcmp(how, "wrong-touch") == 0) {
+		struct wire_request other = *request;
+
+		other.x_touch = WIRE_X_TOUCH_NEVER;
 		answer(&other);
 	} else if (strcmp(how, "wrong-known") == 0) {
 		struct wire_result result = { .serial = serial, .pin_retries = -1, .answers = WIRE_PROBE, .known = 0x80 };

@@ -214,6 +214,50 @@ static void test_the_other_requests(void **state)
 	assert_int_equal(f->result.credential.id_len, 4);
 }
 
+static void request_key(struct fixture *f, enum wire_type type)
+{
+	wire_request_clear(&f->request);
+	f->request = (struct wire_request){ .type = type, .timeout_ms = 1, .x_slot = { WIRE_X_PIV, 0x82 }, .x_touch = WIRE_X_TOUCH_ALWAYS };
+	if (type == WIRE_X_IMPORT)
+		f->request.x_key = secret_new(SECRET_KEY_SIZE);
+	if (type == WIRE_X_PAIR)
+		f->request.x_host_key = secret_new(SECRET_KEY_SIZE);
+}
+
+static void test_x25519(void **state)
+{
+	static const enum wire_type types[] = { WIRE_X_LIST, WIRE_X_GENERATE, WIRE_X_DH, WIRE_X_IMPORT, WIRE_X_ERASE, WIRE_X_PAIR, WIRE_X_FORGET };
+	struct fixture *f = *state;
+
+	start(f, "normal");
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		request_key(f, types[i]);
+		submit(f);
+		run_until(f, &f->n_results, i + 1);
+		assert_int_equal(f->result.outcome, OUTCOME_OK);
+		assert_int_equal(f->result.answers, types[i]);
+	}
+	wire_request_clear(&f->request);
+}
+
+/* A key somewhere else, or one that serves without the touch that was ordered. */
+static void test_wrong_key(void **state)
+{
+	static const char *const behaviours[] = { "wrong-slot", "wrong-touch" };
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		start(f, behaviours[i % 2]);
+		request_key(f, i < 2 ? WIRE_X_GENERATE : WIRE_X_IMPORT);
+		submit(f);
+		run_until(f, &f->n_results, i + 1);
+		assert_int_equal(f->result.outcome, OUTCOME_TOKEN_FAILED);
+		run_until(f, &f->n_gone, i + 1);
+		f->w = worker_free(f->w);
+	}
+	wire_request_clear(&f->request);
+}
+
 static void test_bad_requests_are_not_sent(void **state)
 {
 	struct fixture *f = *state;
@@ -502,6 +546,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_evaluate),
 		TEST(test_the_other_requests),
+		TEST(test_x25519),
+		TEST(test_wrong_key),
 		TEST(test_bad_requests_are_not_sent),
 		TEST(test_status_changes_are_told),
 		TEST(test_surroundings),
