@@ -52,8 +52,8 @@ FENCES = [
 
 # The C library and the kernel. Anything else is a library that wants a row above.
 LIBC = re.compile(
-    r"(assert|ctype|dirent|endian|errno|fcntl|fnmatch|getopt|glob|grp|inttypes|langinfo|limits|locale|math|poll|pwd|sched|setjmp"
-    r"|signal|spawn|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|termios|time|uchar|unistd|wchar)\.h"
+    r"(assert|ctype|dirent|endian|errno|fcntl|fnmatch|getopt|glob|grp|inttypes|langinfo|limits|locale|math|poll|pthread|pwd|sched|setjmp"
+    r"|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|termios|time|uchar|unistd|wchar)\.h"
     r"|(arpa|asm|linux|net|netinet|sys)/[a-z0-9_]+\.h|sanitizer/[a-z]+_interface\.h")
 
 

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What control and the packet threads share: allowed-ips, indexes, replay window, inbox, attention list, locks. */
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <sys/eventfd.h>
+
+#include "tunnel/device.h"
+#include "tunnel/static_key.h"
+
+static const uint8_t key_a[KEY_SIZE] = { 1 }, key_b[KEY_SIZE] = { 2 };
+
+static void insert(struct allowedips *a, const char *text, struct peer *p)
+{
+	char address[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+	int cidr;
+	const int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+
+	assert_int_equal(sscanf(text, "%45[^/]/%d", address, &cidr), 2);
+	assert_int_equal(inet_pton(family, address, bytes), 1);
+	assert_int_equal(allowedips_insert(a, family, bytes, (uint8_t)cidr, p), 0);
+}
+
+static struct peer *find(const struct allowedips *a, const char *text)
+{
+	uint8_t bytes[16];
+
+	if (strchr(text, ':')) {
+		assert_int_equal(inet_pton(AF_INET6, text, bytes), 1);
+		return allowedips_lookup6(a, bytes);
+	}
+	assert_int_equal(inet_pton(AF_INET, text, bytes), 1);
+	return allowedips_lookup4(a, bytes);
+}
+
+static void test_allowedips(void **state)
+{
+	struct allowedips ips = { 0 };
+	struct peer a = { 0 }, b = { 0 };
+	uint8_t bytes[16] = { 0 };
+	unsigned int n = 0;
+
+	(void)state;
+	assert_null(find(&ips, "10.0.0.1"));
+	insert(&ips, "10.0.0.0/8", &a);
+	insert(&ips, "10.1.0.0/16", &b);
+	insert(&ips, "10.1.2.3/32", &a);
+	insert(&ips, "192.168.4.0/24", &a);
+	insert(&ips, "192.168.4.4/32", &b);
+	assert_ptr_equal(find(&ips, "10.2.3.4"), &a);
+	assert_ptr_equal(find(&ips, "10.1.3.4"), &b);
+	assert_ptr_equal(find(&ips, "10.1.2.3"), &a);
+	assert_ptr_equal(find(&ips, "192.168.4.20"), &a);
+	assert_ptr_equal(find(&ips, "192.168.4.4"), &b);
+	assert_null(find(&ips, "11.0.0.0"));
+	insert(&ips, "0.0.0.0/0", &b);
+	assert_ptr_equal(find(&ips, "11.0.0.0"), &b);
+	assert_null(find(&ips, "::1"));
+	insert(&ips, "fd00::/8", &a);
+	insert(&ips, "fd00:1::/64", &b);
+	insert(&ips, "fd00:1::1/128", &a);
+	assert_ptr_equal(find(&ips, "fd12::1"), &a);
+	assert_ptr_equal(find(&ips, "fd00:1::2"), &b);
+	assert_ptr_equal(find(&ips, "fd00:1::1"), &a);
+	assert_null(find(&ips, "fe80::1"));
+
+	/* Another peer takes a block over; bits behind the prefix do not count. */
+	insert(&ips, "10.99.99.99/8", &b);
+	assert_ptr_equal(find(&ips, "10.2.3.4"), &b);
+	for (const struct allowedips_node *i = NULL; (i = allowedips_next(&a, i));)
+		n++;
+	assert_int_equal(n, 4);
+	allowedips_remove_peer(&ips, &b);
+	assert_null(b.allowed_ips);
+	assert_null(find(&ips, "10.1.3.4"));
+	assert_ptr_equal(find(&ips, "10.1.2.3"), &a);
+	assert_ptr_equal(find(&ips, "192.168.4.4"), &a);
+	allowedips_remove_peer(&ips, &a);
+	assert_null(ips.root4);
+	assert_null(ips.root6);
+	assert_int_equal(allowedips_insert(&ips, AF_INET, bytes, 33, &a), -EINVAL);
+	assert_int_equal(allowedips_insert(&ips, AF_INET6, bytes, 129, &a), -EINVAL);
+	assert_int_equal(allowedips_insert(&ips, AF_UNIX, bytes, 8, &a), -EINVAL);
+}
+
+/* Against the plain definition: the longest of all blocks that match. */
+struct block {
+	uint8_t address[16], cidr;
+	struct peer *peer; /* NULL: taken over by a later one, or removed */
+};
+
+static bool in_block(const uint8_t *address, const struct block *b)
+{
+	for (unsigned int bit = 0; bit < b->cidr; bit++)
+		if ((address[bit / 8] ^ b->address[bit / 8]) >> (7 - bit % 8) & 1)
+			return false;
+	return true;
+}
+
+/* Few bits vary, so that blocks lie in each other. */
+static void random_address(uint8_t address[static 16])
+{
+	for (size_t i = 0; i < 16; i++)
+		address[i] = (uint8_t)(randombytes_uniform(2) * (0x81u << randombytes_uniform(2)));
+}
+
+static void compare(const struct allowedips *ips, int family, const struct block *blocks, size_t n)
+{
+	for (unsigned int i = 0; i < 2000; i++) {
+		uint8_t address[16];
+		const struct block *longest = NULL;
+
+		random_address(address);
+		for (size_t k = 0; k < n; k++)
+			if (blocks[k].peer && in_block(address, &blocks[k]) && (!longest || blocks[k].cidr > longest->cidr))
+				longest = &blocks[k];
+		assert_ptr_equal(
+			family == AF_INET ? allowedips_lookup4(ips, address) : allowedips_lookup6(ips, address),
+			longest ? longest->peer : NULL);
+	}
+}
+
+static void check_random(int family)
+{
+	static struct block blocks[300];
+	static struct peer peers[20];
+	const size_t n = sizeof(blocks) / sizeof(blocks[0]);
+	struct allowedips ips = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		struct block *b = &blocks[i];
+
+		random_address(b->address);
+		b->cidr = (uint8_t)randombytes_uniform(family == AF_INET ? 33 : 129);
+		b->peer = &peers[randombytes_uniform(20)];
+		for (size_t k = 0; k < i; k++)
+			if (blocks[k].cidr == b->cidr && in_block(blocks[k].address, b))
+				blocks[k].peer = NULL;
+		assert_int_equal(allowedips_insert(&ips, family, b->address, b->cidr, b->peer), 0);
+	}
+	compare(&ips, family, blocks, n);
+	for (size_t i = 0; i < n; i += 3) {
+		/* Not another's. */
+		allowedips_remove(&ips, family, blocks[i].address, blocks[i].cidr, &peers[19]);
+		if (blocks[i].peer == &peers[19])
+			blocks[i].peer = NULL;
+		else if (blocks[i].peer) {
+			allowedips_remove(&ips, family, blocks[i].address, blocks[i].cidr, blocks[i].peer);
+			blocks[i].peer = NULL;
+		} else {
+			for (size_t k = i + 1; k < n; k++)
+				if (blocks[k].cidr == blocks[i].cidr && in_block(blocks[k].address, &blocks[i]) &&
+					blocks[k].peer == &peers[19])
+					blocks[k].peer = NULL;
+		}
+	}
+	compare(&ips, family, blocks, n);
+	allowedips_remove_peer(&ips, &peers[3]);
+	for (size_t i = 0; i < n; i++)
+		if (blocks[i].peer == &peers[3])
+			blocks[i].peer = NULL;
+	compare(&ips, family, blocks, n);
+	for (size_t i = 0; i < 20; i++)
+		allowedips_remove_peer(&ips, &peers[i]);
+	assert_null(ips.root4);
+	assert_null(ips.root6);
+}
+
+static void test_allowedips_random(void **state)
+{
+	(void)state;
+	check_random(AF_INET);
+	check_random(AF_INET6);
+}
+
+static void test_allowedips_packets(void **state)
+{
+	struct allowedips ips = { 0 };
+	struct peer a = { 0 }, b = { 0 };
+	uint8_t v4[20] = { 0x45 }, v6[40] = { 0x60 };
+
+	(void)state;
+	insert(&ips, "10.0.0.1/32", &a);
+	insert(&ips, "10.0.0.2/32", &b);
+	insert(&ips, "fd00::1/128", &a);
+	insert(&ips, "fd00::2/128", &b);
+	inet_pton(AF_INET, "10.0.0.1", v4 + 12);
+	inet_pton(AF_INET, "10.0.0.2", v4 + 16);
+	inet_pton(AF_INET6, "fd00::1", v6 + 8);
+	inet_pton(AF_INET6, "fd00::2", v6 + 24);
+	assert_ptr_equal(allowedips_lookup_source(&ips, v4, sizeof(v4)), &a);
+	assert_ptr_equal(allowedips_lookup_destination(&ips, v4, sizeof(v4)), &b);
+	assert_ptr_equal(allowedips_lookup_source(&ips, v6, sizeof(v6)), &a);
+	assert_ptr_equal(allowedips_lookup_destination(&ips, v6, sizeof(v6)), &b);
+	assert_null(allowedips_lookup_source(&ips, v4, sizeof(v4) - 1));
+	assert_null(allowedips_lookup_source(&ips, v6, sizeof(v6) - 1));
+	assert_null(allowedips_lookup_source(&ips, v6, 0));
+	v4[0] = 0x55;
+	assert_null(allowedips_lookup_source(&ips, v4, sizeof(v4)));
+	allowedips_clear(&ips);
+	assert_null(a.allowed_ips);
+}
+
+static void test_replay(void **state)
+{
+	struct replay r;
+
+	(void)state;
+	replay_init(&r);
+	assert_true(replay_take(&r, 0));
+	assert_false(replay_take(&r, 0));
+	assert_true(replay_take(&r, 5));
+	assert_true(replay_may(&r, 4));
+	assert_true(replay_may(&r, 4));
+	assert_true(replay_take(&r, 4));
+	assert_false(replay_may(&r, 4));
+	/* The edge of the window. */
+	assert_true(replay_take(&r, 20000));
+	assert_false(replay_take(&r, 20000 - REPLAY_WINDOW));
+	assert_true(replay_take(&r, 20001 - REPLAY_WINDOW));
+	assert_false(replay_take(&r, 20001 - REPLAY_WINDOW));
+	assert_true(replay_take(&r, 19999));
+	/* Far ahead: all that was seen is too old, and nothing of it is left in the ring. */
+	assert_true(replay_take(&r, UINT64_C(1) << 40));
+	assert_false(replay_take(&r, 19998));
+	for (uint64_t i = 1; i < REPLAY_WINDOW; i++)
+		assert_true(replay_take(&r, (UINT64_C(1) << 40) - i));
+	for (uint64_t i = 0; i < REPLAY_WINDOW; i++)
+		assert_false(replay_take(&r, (UINT64_C(1) << 40) - i));
+	/* The end of the counters. */
+	assert_true(replay_take(&r, SESSION_REJECT_AFTER_MESSAGES - 1));
+	assert_false(replay_take(&r, SESSION_REJECT_AFTER_MESSAGES));
+	assert_false(replay_take(&r, UINT64_MAX));
+}
+
+/* Against a set, with counters that jump about. */
+static void test_replay_random(void **state)
+{
+	static bool seen[200000];
+	struct replay r;
+	uint64_t greatest = 0;
+
+	(void)state;
+	replay_init(&r);
+	memset(seen, 0, sizeof(seen));
+	for (unsigned int i = 0; i < 400000; i++) {
+		const uint64_t back = randombytes_uniform(REPLAY_BITS + 100);
+		uint64_t counter = greatest + randombytes_uniform(3) * randombytes_uniform(30);
+		bool expected;
+
+		counter = counter > back && randombytes_uniform(3) ? counter - back : counter;
+		if (counter >= 200000)
+			continue;
+		expected = !seen[counter] && (counter > greatest || greatest + 1 - counter <= REPLAY_WINDOW);
+		assert_int_equal(replay_take(&r, counter), expected);
+		seen[counter] = true;
+		if (counter > greatest)
+			greatest = counter;
+	}
+}
+
+static void test_indexes(void **state)
+{
+	static struct index_entry entries[1000];
+	struct index_table t = { 0 };
+	struct peer p = { 0 };
+	struct secret *keys = secret_new(64);
+	struct session *s;
+
+	(void)state;
+	assert_null(index_find(&t, 0));
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(index_insert(&t, &entries[i]), 0);
+	for (size_t i = 0; i < 1000; i++)
+		assert_ptr_equal(index_find(&t, entries[i].index), &entries[i]);
+	for (size_t i = 0; i < 1000; i += 2)
+		index_remove(&t, &entries[i]);
+	index_remove(&t, &entries[0]);
+	assert_int_equal(t.n, 500);
+	for (size_t i = 0; i < 1000; i++)
+		assert_ptr_equal(index_find(&t, entries[i].index), i % 2 ? &entries[i] : NULL);
+
+	/* A handshake becomes a session, under the index that the other end knows. */
+	s = session_new(&p, keys, true, entries[1].index, 7, 1);
+	index_replace(&t, &entries[1], &s->entry);
+	assert_ptr_equal(index_find(&t, entries[1].index)->session, s);
+	assert_ptr_equal(s->entry.peer, &p);
+	assert_ptr_equal(s->receive_key, s->send_key + 32);
+	index_remove(&t, &s->entry);
+	assert_null(index_find(&t, entries[1].index));
+	session_free(s);
+	index_clear(&t);
+}
+
+static void test_session_limits(void **state)
+{
+	struct session s = { .born_us = 1000 };
+
+	(void)state;
+	assert_false(session_may_send(NULL, 0, 1));
+	assert_true(session_may_send(&s, 1000 + SESSION_REJECT_AFTER_US - 1, 1));
+	assert_false(session_may_send(&s, 1000 + SESSION_REJECT_AFTER_US, 1));
+	assert_true(session_may_receive(&s, 1000 + SESSION_REJECT_AFTER_US - 1));
+	assert_false(session_may_receive(&s, 1000 + SESSION_REJECT_AFTER_US));
+	s.send_counter = SESSION_REJECT_AFTER_MESSAGES - 2;
+	assert_true(session_may_send(&s, 1000, 2));
+	assert_false(session_may_send(&s, 1000, 3));
+	assert_int_equal(SESSION_REJECT_AFTER_MESSAGES, UINT64_C(0xffffffffffffdfff));
+}
+
+static eventfd_t kicks(struct device *d)
+{
+	eventfd_t n = 0;
+
+	return eventfd_read(d->kick_fd, &n) < 0 ? 0 : n;
+}
+
+static void test_peers(void **state)
+{
+	struct device d;
+	struct peer *a, *b, *p;
+	uint32_t flags;
+	uint8_t key[KEY_SIZE] = { 9 };
+
+	(void)state;
+	assert_int_equal(device_init(&d, NULL, NULL), 0);
+	assert_int_equal(device_peer_add(&d, key_a, &a), 0);
+	assert_int_equal(device_peer_add(&d, key_a, &b), -EEXIST);
+	assert_int_equal(device_peer_add(&d, key_b, &b), 0);
+	assert_ptr_equal(device_peer_find(&d, key_b), b);
+	for (uint16_t i = 0; i < 500; i++) {
+		memcpy(key + 8, &i, sizeof(i));
+		assert_int_equal(device_peer_add(&d, key, &p), 0);
+	}
+	for (uint16_t i = 0; i < 500; i += 2) {
+		memcpy(key + 8, &i, sizeof(i));
+		device_peer_remove(device_peer_find(&d, key));
+	}
+	for (uint16_t i = 0; i < 500; i++) {
+		memcpy(key + 8, &i, sizeof(i));
+		assert_int_equal(!device_peer_find(&d, key), i % 2 == 0);
+	}
+	assert_int_equal(d.n_peers, 252);
+
+	/* Kicked once, each on the list once, with all that was raised until it was looked at. */
+	peer_raise(a, PEER_ROAMED);
+	peer_raise(b, PEER_CONFIRMED);
+	peer_raise(a, PEER_ROAMED);
+	peer_raise(a, PEER_NEED_HANDSHAKE);
+	assert_int_equal(kicks(&d), 1);
+	assert_ptr_equal(device_attention(&d, &flags), b);
+	assert_int_equal(flags, PEER_CONFIRMED);
+	assert_ptr_equal(device_attention(&d, &flags), a);
+	assert_int_equal(flags, PEER_ROAMED | PEER_NEED_HANDSHAKE);
+	assert_null(device_attention(&d, &flags));
+	/* One that goes is not looked at, wherever it stands in the list. */
+	for (int i = 0; i < 3; i++) {
+		struct peer *c = i == 2 ? a : b, *gone;
+
+		memset(key, 40 + i, sizeof(key));
+		assert_int_equal(device_peer_add(&d, key, &gone), 0);
+		if (i == 0)
+			peer_raise(gone, 1);
+		peer_raise(c, 1);
+		if (i > 0)
+			peer_raise(gone, 1);
+		device_peer_remove(gone);
+		assert_ptr_equal(device_attention(&d, &flags), c);
+		assert_null(device_attention(&d, &flags));
+	}
+	device_clear(&d);
+}
+
+static void test_notes(void **state)
+{
+	const struct endpoint here = { .to.in = { .sin_family = AF_INET, .sin_port = 1 } },
+			      there = { .to.in = { .sin_family = AF_INET, .sin_port = 2 } };
+	struct device d;
+	struct peer *p;
+	struct session s = { .initiator = true, .born_us = 1 }, next = { .born_us = 1 };
+	uint32_t flags;
+
+	(void)state;
+	assert_int_equal(device_init(&d, NULL, NULL), 0);
+	assert_int_equal(device_peer_add(&d, key_a, &p), 0);
+	p->endpoint = here;
+	p->current = &s;
+	p->next = &next;
+	peer_note_sent(p, &s, 5, 100, 1);
+	peer_note_sent(p, &s, 6, 100, 3);
+	assert_int_equal(p->traffic.unanswered_since_us, 5);
+	assert_int_equal(p->traffic.last_sent_us, 6);
+	assert_int_equal(p->traffic.tx_bytes, 200);
+	assert_ptr_equal(device_attention(&d, &flags), p);
+	assert_int_equal(flags, PEER_WOKE);
+	/* A keepalive answers, and asks for no answer. */
+	peer_note_received(p, &s, 7, 32, false, &here);
+	assert_int_equal(p->traffic.unanswered_since_us, 0);
+	assert_int_equal(p->traffic.unacknowledged_since_us, 0);
+	peer_note_received(p, &s, 8, 32, true, &here);
+	peer_note_received(p, &s, 9, 32, true, &here);
+	assert_int_equal(p->traffic.unacknowledged_since_us, 8);
+	peer_note_sent(p, &s, 10, 32, 0);
+	assert_int_equal(p->traffic.unacknowledged_since_us, 0);
+	assert_int_equal(p->traffic.unanswered_since_us, 0);
+	assert_null(device_attention(&d, &flags));
+	peer_note_received(p, &next, 11, 32, true, &there);
+	assert_ptr_equal(device_attention(&d, &flags), p);
+	assert_int_equal(flags, PEER_CONFIRMED | PEER_ROAMED);
+	assert_true(endpoint_equal(&p->seen_endpoint, &there));
+	p->endpoint = there;
+	/* Time for new keys: an initiator's that sends, at 120 s; that receives, at 165 s, asked once. */
+	peer_note_sent(p, &s, 120 * US_PER_SEC, 1, 1);
+	assert_null(device_attention(&d, &flags));
+	peer_note_sent(p, &s, 120 * US_PER_SEC + 1, 1, 1);
+	assert_ptr_equal(device_attention(&d, &flags), p);
+	assert_int_equal(flags, PEER_NEED_HANDSHAKE);
+	peer_note_received(p, &s, 165 * US_PER_SEC, 1, true, &there);
+	assert_null(device_attention(&d, &flags));
+	peer_note_received(p, &s, 165 * US_PER_SEC + 1, 1, true, &there);
+	assert_ptr_equal(device_attention(&d, &flags), p);
+	assert_int_equal(flags, PEER_NEED_HANDSHAKE);
+	peer_note_received(p, &s, 165 * US_PER_SEC + 2, 1, true, &there);
+	assert_null(device_attention(&d, &flags));
+	/* A responder waits for the other end to do it, until the counters force it. */
+	s.initiator = false;
+	peer_note_sent(p, &s, 170 * US_PER_SEC, 1, 1);
+	assert_null(device_attention(&d, &flags));
+	s.send_counter = SESSION_REKEY_AFTER_MESSAGES;
+	peer_note_sent(p, &s, 170 * US_PER_SEC, 1, 1);
+	assert_ptr_equal(device_attention(&d, &flags), p);
+	p->current = p->next = NULL;
+	device_clear(&d);
+}
+
+static void test_inbox(void **state)
+{
+	struct device d;
+	struct endpoint from = { .to.in = { .sin_family = AF_INET } };
+	uint8_t bytes[INBOX_MESSAGE_MAX + 1] = { 1 };
+
+	(void)state;
+	assert_int_equal(device_init(&d, NULL, NULL), 0);
+	assert_null(inbox_peek(d.inbox));
+	assert_false(device_deliver(&d, bytes, sizeof(bytes), &from));
+	assert_int_equal(kicks(&d), 0);
+	for (uint32_t i = 0; i < INBOX_SIZE; i++) {
+		from.to.in.sin_port = (in_port_t)i;
+		assert_true(device_deliver(&d, bytes, 1 + i % INBOX_MESSAGE_MAX, &from));
+	}
+	assert_int_equal(kicks(&d), 1);
+	assert_int_equal(inbox_fill(d.inbox), INBOX_SIZE);
+	assert_false(device_deliver(&d, bytes, 5, &from));
+	for (uint32_t i = 0; i < INBOX_SIZE; i++) {
+		const struct inbox_message *m = inbox_peek(d.inbox);
+
+		assert_non_null(m);
+		assert_int_equal(m->len, 1 + i % INBOX_MESSAGE_MAX);
+		assert_int_equal(m->from.to.in.sin_port, i);
+		inbox_pop(d.inbox);
+	}
+	assert_null(inbox_peek(d.inbox));
+	assert_true(device_deliver(&d, bytes, 5, &from));
+	assert_int_equal(kicks(&d), 1);
+	device_clear(&d);
+}
+
+/* A path thread that takes its lock again and again, delivers and raises; control must get in, and miss nothing. */
+struct busy {
+	struct device *d;
+	struct peer *p;
+	_Atomic bool stop;
+	_Atomic uint64_t raised;
+	uint64_t delivered; /* under the in lock */
+};
+
+static void *busy_thread(void *userdata)
+{
+	struct busy *b = userdata;
+	const struct endpoint from = { .to.sa.sa_family = AF_INET };
+	const uint8_t byte = 1;
+
+	while (!atomic_load(&b->stop)) {
+		device_path_lock(b->d, DEVICE_IN);
+		b->delivered += device_deliver(b->d, &byte, 1, &from);
+		atomic_fetch_add(&b->raised, 1);
+		peer_raise(b->p, PEER_NEED_HANDSHAKE);
+		device_path_unlock(b->d, DEVICE_IN);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct device d;
+	struct busy b = { .d = &d };
+	pthread_t thread;
+	uint64_t taken = 0, last_raised = 0;
+	uint32_t flags;
+
+	(void)state;
+	assert_int_equal(device_init(&d, NULL, NULL), 0);
+	assert_int_equal(device_peer_add(&d, key_a, &b.p), 0);
+	assert_int_equal(pthread_create(&thread, NULL, busy_thread, &b), 0);
+	for (int i = 0; i < 2000; i++) {
+		device_lock(&d);
+		const uint64_t before = b.delivered;
+		device_unlock(&d);
+		while (inbox_peek(d.inbox)) {
+			inbox_pop(d.inbox);
+			taken++;
+		}
+		assert_true(taken >= before);
+		if (device_attention(&d, &flags))
+			last_raised = atomic_load(&b.raised);
+	}
+	atomic_store(&b.stop, true);
+	pthread_join(thread, NULL);
+	while (inbox_peek(d.inbox)) {
+		inbox_pop(d.inbox);
+		taken++;
+	}
+	assert_int_equal(taken, b.delivered);
+	/* Whatever was raised after the last look is still on the list. */
+	if (last_raised < atomic_load(&b.raised))
+		assert_ptr_equal(device_attention(&d, &flags), b.p);
+	device_clear(&d);
+}
+
+static void test_software_key(void **state)
+{
+	struct secret *private_key = secret_new(32);
+	struct static_request r = { .role = STATIC_PEER, .point = { 9 } };
+	struct secret *shared = NULL;
+	struct static_call *call = NULL;
+	struct static_key *k;
+	uint8_t expected[KEY_SIZE];
+
+	(void)state;
+	secret_fill_random(private_key);
+	crypto_scalarmult_base(expected, secret_key(private_key));
+	k = static_key_software_new(private_key);
+	assert_memory_equal(k->public_key, expected, KEY_SIZE);
+	assert_int_equal(k->ops->dh(k, &r, NULL, NULL, &call, &shared), 1);
+	assert_memory_equal(secret_key(shared), expected, KEY_SIZE);
+	secret_free(shared);
+	shared = NULL;
+	/* Low order. */
+	r.point[0] = 1;
+	assert_int_equal(k->ops->dh(k, &r, NULL, NULL, &call, &shared), -EINVAL);
+	assert_null(shared);
+	static_key_free(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_allowedips),
+		cmocka_unit_test(test_allowedips_random),
+		cmocka_unit_test(test_allowedips_packets),
+		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_replay_random),
+		cmocka_unit_test(test_indexes),
+		cmocka_unit_test(test_session_limits),
+		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_inbox),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_software_key),
+	};
+
+	if (secret_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

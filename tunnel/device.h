@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The WireGuard device: peers, allowed-ips, sessions, and who of the three threads may touch them.
+ *
+ *   control  the main thread: event loop, handshakes, timers, configuration socket, static key
+ *   out      TUN -> UDP                     in   UDP -> TUN
+ *
+ * The rules, all of them:
+ *
+ * 1. The device's state (allowed-ips, index table, a peer's sessions and endpoint, the list of peers) is written by control
+ *    only, and only with BOTH path locks held: device_lock ... device_unlock. Control reads it without a lock.
+ * 2. A path thread reads that state while it holds its own lock, which it takes per batch: device_path_lock(d, DEVICE_OUT) or DEVICE_IN,
+ *    look-ups, crypto, send or write, device_path_unlock. Never across a call that waits for packets (poll, a blocking read): control
+ *    must get both locks within 10 ms, since that is how fast a tunnel closes. No pointer into the state outlives the
+ *    lock. One path thread never takes the other's lock.
+ * 3. When control wants in, the path threads let it: device_path_lock goes through a gate that control holds meanwhile, so that a thread
+ *    that unlocks and locks again at once under load does not keep it out. Idle, that is one relaxed load.
+ * 4. What the path threads write: a session's send_counter (out) and replay (in), a peer's stage (out) and seen_endpoint (in), each
+ *    under its own lock; the atomics of struct peer. Control touches stage and send_counter only through struct path_ops.
+ * 5. From the path threads to control: the atomics, peer_raise (a lock-free list of peers that want attention), the inbox for
+ *    handshake messages; one eventfd kick when something becomes true, none while it stays true.
+ * 6. From control to the path: struct path_ops. Its calls take the locks that they need, and are made with none held.
+ * 7. A peer is freed by control with both locks held, after it was taken out of everything and off the attention list.
+ * 8. Secrets come and go in the control thread alone (struct secret is not thread-safe); path threads borrow a session's keys
+ *    under their lock.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/encoding.h"
+#include "tunnel/allowedips.h"
+#include "tunnel/inbox.h"
+#include "tunnel/peer.h"
+#include "tunnel/session.h"
+
+#define DEVICE_MTU_DEFAULT 1420
+#define DEVICE_PEERS_MAX 65536u
+
+enum device_path {
+	DEVICE_OUT,
+	DEVICE_IN,
+	_DEVICE_PATHS,
+};
+
+/* What the packet threads do for control. Called with no lock held. */
+struct path_ops {
+	/* One datagram (a handshake message, a cookie reply); to is known. 0 or a negative errno of sendmsg. When the kernel refuses
+	 * to->from it is zeroed and the datagram sent again. */
+	int (*send_message)(void *path, const void *bytes, size_t len, struct endpoint *to);
+	/*
+	 * Encrypts in peer->current and sends what is staged; when nothing is, and always_one, a keepalive. Does nothing without a session
+	 * that may be sent with. Tells traffic as the out thread does (peer_note_sent).
+	 */
+	void (*send_staged)(void *path, struct peer *peer, uint64_t now_us, bool always_one);
+	/* Throws away what is staged. The path allocates peer->stage, and here is where it ends. Both locks ARE held. */
+	void (*drop_staged)(void *path, struct peer *peer);
+	/* New sockets. *port 0: any, which is then told. fwmark 0: none. The old ones stay when it fails. */
+	int (*rebind)(void *path, uint16_t *port, uint32_t fwmark);
+};
+
+struct device {
+	/* Read by the path threads under their lock. */
+	struct allowedips allowed_ips;
+	struct index_table indexes;
+
+	pthread_mutex_t path_lock[_DEVICE_PATHS];
+	pthread_mutex_t gate;
+	_Atomic bool gate_closed;
+
+	struct peer *_Atomic attention;
+	int kick_fd; /* eventfd, non-blocking: control polls it */
+	struct inbox *inbox;
+
+	/* Control's alone. */
+	const struct path_ops *path_ops;
+	void *path;
+	struct peer *first_peer, *last_peer;
+	struct peer **peer_buckets; /* by public key */
+	uint32_t peer_mask, n_peers;
+	uint8_t hash_key[16];	    /* of siphash: a public key is the other's choice */
+};
+
+/* 0 or a negative errno. ops may be set later, before the first peer is added. */
+int device_init(struct device *d, const struct path_ops *ops, void *path);
+/* The path threads must have ended. Wipes and frees everything. */
+void device_clear(struct device *d);
+
+static inline void device_path_lock(struct device *d, enum device_path which)
+{
+	if (atomic_load_explicit(&d->gate_closed, memory_order_relaxed)) {
+		pthread_mutex_lock(&d->gate);
+		pthread_mutex_unlock(&d->gate);
+	}
+	pthread_mutex_lock(&d->path_lock[which]);
+}
+
+static inline void device_path_unlock(struct device *d, enum device_path which)
+{
+	pthread_mutex_unlock(&d->path_lock[which]);
+}
+
+/* Control: both. Not recursive. */
+void device_lock(struct device *d);
+void device_unlock(struct device *d);
+
+/* In thread: a handshake message for control. False: dropped. */
+bool device_deliver(struct device *d, const void *bytes, size_t len, const struct endpoint *from);
+/* Any thread. */
+void device_kick(struct device *d);
+
+/* Control. All but device_peer_find take the locks themselves. */
+struct peer *device_peer_find(const struct device *d, const uint8_t public_key[static KEY_SIZE]);
+/* -ENOMEM, -EEXIST, -ENOSPC (DEVICE_PEERS_MAX). */
+int device_peer_add(struct device *d, const uint8_t public_key[static KEY_SIZE], struct peer **ret);
+void device_peer_remove(struct peer *p);
+/* The next of the peers that were raised since the list was last empty, and what they want; NULL: none. */
+struct peer *device_attention(struct device *d, uint32_t *ret_flags);

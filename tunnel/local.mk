@@ -1,0 +1,18 @@
+# The userspace WireGuard. libtunnel.a is protocol and control: all but the packet threads, the bus and main.
+noinst_LIBRARIES += tunnel/libtunnel.a
+tunnel_libtunnel_a_SOURCES = \
+	tunnel/allowedips.c tunnel/allowedips.h \
+	tunnel/device.c tunnel/device.h \
+	tunnel/endpoint.h \
+	tunnel/inbox.c tunnel/inbox.h \
+	tunnel/peer.c tunnel/peer.h \
+	tunnel/replay.c tunnel/replay.h \
+	tunnel/session.c tunnel/session.h \
+	tunnel/static-key-software.c tunnel/static_key.h
+tunnel_libtunnel_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
+TUNNEL_LIBS = tunnel/libtunnel.a common/libcommon.a $(CRYPTO_LIBS) $(SYSTEMD_LIBS) $(COMMON_LIBS)
+
+UNIT_TESTS += tests/unit/test-tunnel-state
+tests_unit_test_tunnel_state_SOURCES = tests/unit/test-tunnel-state.c tests/unit/unit.h
+tests_unit_test_tunnel_state_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_tunnel_state_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
