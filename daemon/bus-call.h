@@ -38,7 +38,16 @@ enum bus_option {
 	BUS_OPTION_TYPE = 512,
 	BUS_OPTION_OLD_PIN = 1024,
 	BUS_OPTION_FORGET = 2048,
-	BUS_OPTION_SLOT = 4096,
+	BUS_OPTION_SLOT = 4096,		/* "slot" t */
+	BUS_OPTION_RESIDENT = 8192,
+	BUS_OPTION_X_SLOT = 16384,	/* "slot" s */
+	BUS_OPTION_TOUCH = 32768,
+	BUS_OPTION_HANDLE = 65536,
+	BUS_OPTION_ABANDON = 1 << 17,
+	BUS_OPTION_ROLE = 1 << 18,
+	BUS_OPTION_PEER = 1 << 19,
+	BUS_OPTION_MESSAGE = 1 << 20,
+	BUS_OPTION_NEXT = 1 << 21,
 };
 /* Reads a{sv}. Secrets are read out of their pipes at once. <0 with error set. */
 int bus_options_read(sd_bus_message *m, unsigned int known, struct request_options *ret, sd_bus_error *error);

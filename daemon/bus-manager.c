@@ -76,8 +76,47 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
 	return sd_bus_message_append(reply, "s", PACKAGE_VERSION);
 }
 
+static int method_generate_key(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	(void)m, (void)userdata;
+	return bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+}
+
+static int method_find_key(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	(void)m, (void)userdata;
+	return bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+}
+
+#define GETTER(name, type, value) \
+	static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property, \
+		sd_bus_message *reply, void *userdata, sd_bus_error *error) \
+	{ \
+		(void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error; \
+		return sd_bus_message_append(reply, type, value); \
+	}
+
+GETTER(prompt, "s", "")
+GETTER(prompt_token, "s", "")
+GETTER(prompt_deadline, "t", UINT64_C(0))
+GETTER(prompt_step, "u", 0u)
+GETTER(prompt_steps, "u", 0u)
+GETTER(prompt_requester, "s", "")
+
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Prompt", "s", get_prompt, 0, CHANGES),
+	SD_BUS_PROPERTY("PromptToken", "s", get_prompt_token, 0, CHANGES),
+	SD_BUS_PROPERTY("PromptDeadline", "t", get_prompt_deadline, 0, CHANGES),
+	SD_BUS_PROPERTY("PromptStep", "u", get_prompt_step, 0, CHANGES),
+	SD_BUS_PROPERTY("PromptSteps", "u", get_prompt_steps, 0, CHANGES),
+	SD_BUS_PROPERTY("PromptRequester", "s", get_prompt_requester, 0, CHANGES),
+	SD_BUS_METHOD_WITH_ARGS("GenerateKey", SD_BUS_ARGS("a{sv}", options),
+		SD_BUS_RESULT("s", handle, "s", public_key), method_generate_key, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("FindKey", SD_BUS_ARGS("ay", handle), SD_BUS_RESULT("s", public_key), method_find_key,
+		SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_METHOD_WITH_ARGS("LockAll", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", ended), method_lock_all,
 		SD_BUS_VTABLE_UNPRIVILEGED),

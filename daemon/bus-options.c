@@ -11,21 +11,30 @@
 static const struct {
 	const char *name;
 	enum bus_option option;
-	char type;
+	const char *type;
 } table[] = {
-	{"for", BUS_OPTION_FOR, 't'},
-	{"wait", BUS_OPTION_WAIT, 'b'},
-	{"pin", BUS_OPTION_PIN, 'h'},
-	{"old-pin", BUS_OPTION_OLD_PIN, 'h'},
-	{"confirm-pin", BUS_OPTION_CONFIRM_PIN, 'b'},
-	{"token", BUS_OPTION_TOKEN, 's'},
-	{"uv", BUS_OPTION_UV, 's'},
-	{"label", BUS_OPTION_LABEL, 's'},
-	{"recovery", BUS_OPTION_MAKE_RECOVERY, 'b'},
-	{"recovery", BUS_OPTION_RECOVERY, 'h'},
-	{"type", BUS_OPTION_TYPE, 's'},
-	{"forget", BUS_OPTION_FORGET, 'b'},
-	{"slot", BUS_OPTION_SLOT, 't'},
+	{"for", BUS_OPTION_FOR, "t"},
+	{"wait", BUS_OPTION_WAIT, "b"},
+	{"pin", BUS_OPTION_PIN, "h"},
+	{"old-pin", BUS_OPTION_OLD_PIN, "h"},
+	{"confirm-pin", BUS_OPTION_CONFIRM_PIN, "b"},
+	{"token", BUS_OPTION_TOKEN, "s"},
+	{"uv", BUS_OPTION_UV, "s"},
+	{"label", BUS_OPTION_LABEL, "s"},
+	{"recovery", BUS_OPTION_MAKE_RECOVERY, "b"},
+	{"recovery", BUS_OPTION_RECOVERY, "h"},
+	{"type", BUS_OPTION_TYPE, "s"},
+	{"forget", BUS_OPTION_FORGET, "b"},
+	{"slot", BUS_OPTION_SLOT, "t"},
+	{"resident", BUS_OPTION_RESIDENT, "b"},
+	{"slot", BUS_OPTION_X_SLOT, "s"},
+	{"touch", BUS_OPTION_TOUCH, "s"},
+	{"handle", BUS_OPTION_HANDLE, "ay"},
+	{"abandon", BUS_OPTION_ABANDON, "b"},
+	{"role", BUS_OPTION_ROLE, "s"},
+	{"peer", BUS_OPTION_PEER, "ay"},
+	{"message", BUS_OPTION_MESSAGE, "ay"},
+	{"next", BUS_OPTION_NEXT, "b"},
 };
 
 static int refuse(sd_bus_error *error, const char *name, const char *what)
@@ -94,11 +103,66 @@ static int read_type(struct request_options *o, const char *text, sd_bus_error *
 	return 0;
 }
 
+static int read_x_slot(struct request_options *o, const char *text, sd_bus_error *error)
+{
+	o->has_x_slot = strcmp(text, "auto") != 0;
+	if (o->has_x_slot && keyfile_x_slot_parse(&o->x_slot, text) < 0)
+		return refuse(error, "slot", "\"auto\", \"ctaphid:0\" to \"ctaphid:31\", \"openpgp\", \"piv:9d\", \"piv:82\" to \"piv:95\"");
+	return 0;
+}
+
+static int read_touch(struct request_options *o, const char *text, sd_bus_error *error)
+{
+	static const enum wire_x_touch touches[] = {WIRE_X_TOUCH_NEVER, WIRE_X_TOUCH_CACHED, WIRE_X_TOUCH_ALWAYS};
+
+	for (size_t i = 0; i < sizeof(touches) / sizeof(touches[0]); i++)
+		if (strcmp(text, keyfile_x_touch_name(touches[i])) == 0) {
+			o->x_touch = touches[i];
+			return 0;
+		}
+	return refuse(error, "touch", "\"never\", \"cached\" or \"always\"");
+}
+
+static int read_role(struct request_options *o, const char *text, sd_bus_error *error)
+{
+	if (strcmp(text, "static") == 0)
+		o->role = REQUEST_ROLE_STATIC;
+	else if (strcmp(text, "initiator") == 0)
+		o->role = REQUEST_ROLE_INITIATOR;
+	else if (strcmp(text, "responder") == 0)
+		o->role = REQUEST_ROLE_RESPONDER;
+	else
+		return refuse(error, "role", "\"static\", \"initiator\" or \"responder\"");
+	return 0;
+}
+
 union value {
 	int flag, fd;
 	uint64_t number;
 	const char *text;
+	struct {
+		const uint8_t *data;
+		size_t len;
+	} bytes;
 };
+
+static int read_key(uint8_t ret[static KEY_SIZE], bool *ret_has, const union value *v, const char *name, sd_bus_error *error)
+{
+	if (v->bytes.len != KEY_SIZE)
+		return refuse(error, name, "32 bytes");
+	memcpy(ret, v->bytes.data, KEY_SIZE);
+	*ret_has = true;
+	return 0;
+}
+
+static int read_message(struct request_options *o, const union value *v, sd_bus_error *error)
+{
+	if (v->bytes.len == 0 || v->bytes.len > sizeof(o->message))
+		return refuse(error, "message", "a handshake message has 92 or 148 bytes");
+	memcpy(o->message, v->bytes.data, v->bytes.len);
+	o->message_len = v->bytes.len;
+	return 0;
+}
 
 static int apply(struct request_options *o, enum bus_option option, const union value *v, sd_bus_error *error)
 {
@@ -138,6 +202,28 @@ static int apply(struct request_options *o, enum bus_option option, const union 
 		o->slot = v->number;
 		o->has_slot = true;
 		return 0;
+	case BUS_OPTION_RESIDENT:
+		o->has_resident = true;
+		o->resident = v->flag;
+		return 0;
+	case BUS_OPTION_X_SLOT:
+		return read_x_slot(o, v->text, error);
+	case BUS_OPTION_TOUCH:
+		return read_touch(o, v->text, error);
+	case BUS_OPTION_HANDLE:
+		return read_key(o->handle, &o->has_handle, v, "handle", error);
+	case BUS_OPTION_ABANDON:
+		o->abandon = v->flag;
+		return 0;
+	case BUS_OPTION_ROLE:
+		return read_role(o, v->text, error);
+	case BUS_OPTION_PEER:
+		return read_key(o->peer, &o->has_peer, v, "peer", error);
+	case BUS_OPTION_MESSAGE:
+		return read_message(o, v, error);
+	case BUS_OPTION_NEXT:
+		o->next = v->flag;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -145,9 +231,9 @@ static int apply(struct request_options *o, enum bus_option option, const union 
 static int read_one(sd_bus_message *m, unsigned int known, unsigned int *seen, struct request_options *o,
 	sd_bus_error *error)
 {
-	const char *name, *contents;
-	char signature[2] = "";
+	const char *name, *contents, *signature;
 	union value value;
+	const void *data;
 	size_t i;
 	int r;
 
@@ -162,7 +248,7 @@ static int read_one(sd_bus_message *m, unsigned int known, unsigned int *seen, s
 			break;
 	if (i == sizeof(table) / sizeof(table[0]))
 		return refuse(error, name, "there is no such option here");
-	signature[0] = table[i].type;
+	signature = table[i].type;
 	if (strcmp(contents, signature) != 0) {
 		char what[32];
 
@@ -173,8 +259,12 @@ static int read_one(sd_bus_message *m, unsigned int known, unsigned int *seen, s
 		return refuse(error, name, "given twice");
 	*seen |= (unsigned int)table[i].option;
 	r = sd_bus_message_enter_container(m, 'v', signature);
-	if (r >= 0)
-		r = sd_bus_message_read_basic(m, table[i].type, &value);
+	if (r >= 0 && signature[0] == 'a') {
+		r = sd_bus_message_read_array(m, 'y', &data, &value.bytes.len);
+		value.bytes.data = data;
+	} else if (r >= 0) {
+		r = sd_bus_message_read_basic(m, signature[0], &value);
+	}
 	if (r >= 0)
 		r = apply(o, table[i].option, &value, error);
 	return r < 0 ? r : sd_bus_message_exit_container(m);

@@ -45,6 +45,8 @@ static const struct {
 	{WIRE_CAP_CRED_PROTECT, "cred-protect"},
 	{WIRE_CAP_ALWAYS_UV, "always-uv"},
 	{WIRE_CAP_X25519, "wgX25519"},
+	{WIRE_CAP_OPENPGP, "openpgp"},
+	{WIRE_CAP_PIV, "piv"},
 };
 
 static int append_capabilities(sd_bus_message *reply, const struct token *t)

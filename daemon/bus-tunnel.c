@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/handle.h"
 #include "common/names.h"
 #include "daemon/bus-call.h"
 
@@ -72,11 +73,41 @@ static int append_slots(sd_bus_message *reply, const struct keyfile *k)
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static const struct keyfile_resident *resident_of(const struct tunnel *t, bool next)
+{
+	if (!t->keyfile || t->keyfile->held != KEYFILE_RESIDENT || (next && !t->keyfile->has_next))
+		return NULL;
+	return next ? &t->keyfile->next : &t->keyfile->resident;
+}
+
+static int get_slot_of(sd_bus_message *reply, const struct keyfile_resident *k)
+{
+	char text[KEYFILE_X_SLOT_MAX] = "";
+
+	if (k)
+		keyfile_x_slot_format(text, &k->slot);
+	return get_text(reply, text);
+}
+
+static int get_handle_of(sd_bus_message *reply, const struct keyfile_resident *k)
+{
+	uint8_t handle[KEY_SIZE];
+
+	if (k)
+		handle_make(handle, (uint8_t)k->slot.kind, k->slot.number, k->public_key);
+	return get_base64(reply, k ? handle : NULL);
+}
+
 GETTER(interface, get_text(reply, t->ifname))
 GETTER(name, get_text(reply, t->config ? t->config->name : ""))
 GETTER(mode, get_text(reply, t->config ? config_mode_name(t->config->mode) : ""))
 GETTER(held, get_text(reply, tunnel_held(t)))
 GETTER(public_key, get_base64(reply, t->keyfile ? t->keyfile->public_key : NULL))
+GETTER(slot, get_slot_of(reply, resident_of(t, false)))
+GETTER(touch_policy, get_text(reply, resident_of(t, false) ? keyfile_x_touch_name(t->keyfile->resident.touch) : ""))
+GETTER(handle, get_handle_of(reply, resident_of(t, false)))
+GETTER(next_public_key, get_base64(reply, resident_of(t, true) ? t->keyfile->next.public_key : NULL))
+GETTER(next_handle, get_handle_of(reply, resident_of(t, true)))
 GETTER(state, get_text(reply, tunnel_state(t)))
 GETTER(guarantee, get_text(reply, tunnel_guarantee(t)))
 GETTER(scope, get_text(reply, t->config ? config_scope_name(t->config->scope) : ""))
@@ -110,6 +141,11 @@ static const struct {
 	{"Held", TUNNEL_CHANGE_KEY},
 	{"PublicKey", TUNNEL_CHANGE_KEY},
 	{"KeySlots", TUNNEL_CHANGE_KEY},
+	{"Slot", TUNNEL_CHANGE_KEY},
+	{"TouchPolicy", TUNNEL_CHANGE_KEY},
+	{"Handle", TUNNEL_CHANGE_KEY},
+	{"NextPublicKey", TUNNEL_CHANGE_KEY},
+	{"NextHandle", TUNNEL_CHANGE_KEY},
 	{"Guarantee", TUNNEL_CHANGE_KEY},
 	{"Problem", TUNNEL_CHANGE_KEY},
 };
@@ -184,6 +220,12 @@ static int method_rekey(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return request(m, userdata, REQUEST_REKEY, WGFIDO_ACTION_REKEY, CREATE_OPTIONS, error);
 }
 
+static int method_commit_rekey(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	(void)m, (void)userdata;
+	return bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+}
+
 static int method_add_keyslot(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	return request(m, userdata, REQUEST_ADD_KEYSLOT, WGFIDO_ACTION_KEYSLOTS,
@@ -238,6 +280,8 @@ static int method_get_private_key(sd_bus_message *m, void *userdata, sd_bus_erro
 	r = bus_check_agent(bus_of(t), m, error);
 	if (r < 0)
 		return r;
+	if (t->keyfile && t->keyfile->held == KEYFILE_RESIDENT)
+		return bus_error(error, OUTCOME_UNSUPPORTED, TUNNEL_RESIDENT_NO_EXPORT);
 	r = approvals_private_key(t->broker->approvals, &key, t->ifname, &now);
 	if (r)
 		return bus_error(error, r, "");
@@ -247,6 +291,15 @@ static int method_get_private_key(sd_bus_message *m, void *userdata, sd_bus_erro
 	r = sd_bus_reply_method_return(m, "h", fd);
 	(void)close(fd);
 	return r;
+}
+
+static int method_diffie_hellman(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct tunnel *t = userdata;
+	int r;
+
+	r = bus_check_agent(bus_of(t), m, error);
+	return r < 0 ? r : bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
 }
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
@@ -259,6 +312,11 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Mode", "s", get_mode, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("Held", "s", get_held, 0, CHANGES),
 	SD_BUS_PROPERTY("PublicKey", "s", get_public_key, 0, CHANGES),
+	SD_BUS_PROPERTY("Slot", "s", get_slot, 0, CHANGES),
+	SD_BUS_PROPERTY("TouchPolicy", "s", get_touch_policy, 0, CHANGES),
+	SD_BUS_PROPERTY("Handle", "s", get_handle, 0, CHANGES),
+	SD_BUS_PROPERTY("NextPublicKey", "s", get_next_public_key, 0, CHANGES),
+	SD_BUS_PROPERTY("NextHandle", "s", get_next_handle, 0, CHANGES),
 	SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
 	SD_BUS_PROPERTY("Guarantee", "s", get_guarantee, 0, CHANGES),
 	SD_BUS_PROPERTY("ApprovalScope", "s", get_scope, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -280,6 +338,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Enroll", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a{sv}", result), method_enroll,
 		ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Rekey", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a{sv}", result), method_rekey, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("CommitRekey", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_commit_rekey, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("AddKeyslot", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a{sv}", result),
 		method_add_keyslot, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("RemoveKeyslot", SD_BUS_ARGS("u", slot, "a{sv}", options), SD_BUS_NO_RESULT,
@@ -288,6 +347,8 @@ static const sd_bus_vtable vtable[] = {
 		ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ForgetKey", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_forget_key, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("GetPrivateKey", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", key), method_get_private_key, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("DiffieHellman", SD_BUS_ARGS("ay", point, "a{sv}", options), SD_BUS_RESULT("h", shared),
+		method_diffie_hellman, ANYBODY),
 	SD_BUS_VTABLE_END,
 };
 

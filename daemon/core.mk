@@ -6,6 +6,7 @@ daemon_libbrokercore_a_SOURCES = \
 	daemon/keystore.c daemon/keystore.h \
 	daemon/keystore-file.c \
 	daemon/keystore-json.c daemon/keystore-text.h \
+	daemon/keystore-resident.c \
 	daemon/presence.c daemon/presence.h daemon/presence-internal.h \
 	daemon/presence-kernel.c daemon/presence-soft.c daemon/presence-udev.c \
 	daemon/presence-uevent.c daemon/presence-uevent.h \
@@ -43,6 +44,12 @@ tests_unit_test_keystore_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcd
 tests_unit_test_keystore_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_keystore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=malloc,--wrap=calloc
 tests_unit_test_keystore_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-keystore-resident
+tests_unit_test_keystore_resident_SOURCES = tests/unit/test-keystore-resident.c tests/unit/keystore-fixture.c \
+	tests/unit/keystore-fixture.h
+tests_unit_test_keystore_resident_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_keystore_resident_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
 # The system calls of a save fail on demand.
 UNIT_TESTS += tests/unit/test-keystore-file

@@ -20,12 +20,15 @@
 #define BASE64_MAX sodium_base64_ENCODED_LEN(WIRE_CREDENTIAL_ID_MAX, sodium_base64_VARIANT_ORIGINAL)
 
 static const char *const mode_names[] = { [CONFIG_MODE_PSK] = "psk", [CONFIG_MODE_IDENTITY] = "identity" };
-static const char *const held_names[] = { [KEYFILE_WRAPPED] = "wrapped" };
+static const char *const held_names[] = { [KEYFILE_WRAPPED] = "wrapped", [KEYFILE_RESIDENT] = "resident" };
 static const char *const type_names[] = { [KEYSLOT_HMAC_SECRET] = "hmac-secret", [KEYSLOT_RECOVERY] = "recovery" };
 static const char *const uv_names[] = { [WIRE_UV_PRESENCE] = "presence", [WIRE_UV_PIN] = "pin" };
 
 static const char *const file_members[] = { "version", "interface", "mode", "held", "public_key", "salt", "next_slot_id", "slots",
 	"slots_mac", NULL };
+static const char *const resident_file_members[] = { "version", "interface", "mode", "held", "public_key", "key", "next", NULL };
+static const char *const resident_members[] = { "public_key", "slot", "touch", "cached_seconds", "pin", "token", "serial", "label",
+	"created", NULL };
 static const char *const recovery_members[] = { "id", "type", "label", "created", "nonce", "wrapped", NULL };
 static const char *const hmac_members[] = { "id", "type", "label", "created", "uv", "aaguid", "credential_id",
 	"credential_public_key", "nonce", "wrapped", NULL };
@@ -205,22 +208,103 @@ static int parse_slots(struct parse *p, struct keyfile *k, json_t *array)
 	return 0;
 }
 
+static int get_text(const struct parse *p, json_t *object, const char *name, char *buf, size_t size)
+{
+	json_t *v = json_object_get(object, name);
+
+	if (!json_is_string(v) || json_string_length(v) >= size || strlen(json_string_value(v)) != json_string_length(v))
+		return damaged(p, "\"%s\" is not a text, or too long", name);
+	strcpy(buf, json_string_value(v)); /* it fits */
+	return 0;
+}
+
+static int parse_key(const struct parse *p, struct keyfile_resident *k, json_t *object)
+{
+	static const char *const touches[] = { "unknown", "never", "cached", "always" };
+	char slot[KEYFILE_X_SLOT_MAX];
+	json_t *v;
+	int64_t number;
+	size_t choice, len;
+	int r;
+
+	r = check_members(p, object, resident_members);
+	if (r == 0)
+		r = get_bytes(p, object, "public_key", k->public_key, sizeof(k->public_key), sizeof(k->public_key), NULL);
+	if (r == 0)
+		r = get_text(p, object, "slot", slot, sizeof(slot));
+	if (r == 0 && keyfile_x_slot_parse(&k->slot, slot) < 0)
+		r = damaged(p, "\"slot\" names no slot of a token");
+	if (r == 0)
+		r = get_choice(p, object, "touch", touches, sizeof(touches) / sizeof(*touches), &choice);
+	if (r != 0)
+		return r;
+	k->touch = (enum wire_x_touch)choice;
+	r = get_number(p, object, "cached_seconds", 0, UINT16_MAX, &number);
+	if (r != 0)
+		return r;
+	k->cached_seconds = (uint16_t)number;
+	v = json_object_get(object, "pin");
+	if (!json_is_boolean(v))
+		return damaged(p, "\"pin\" is neither true nor false");
+	k->needs_pin = json_is_true(v);
+	r = get_bytes(p, object, "token", k->token_public, 0, sizeof(k->token_public), &len);
+	if (r == 0 && len != 0 && len != sizeof(k->token_public))
+		r = damaged(p, "\"token\" is too short");
+	if (r != 0)
+		return r;
+	k->paired = len != 0;
+	r = get_text(p, object, "serial", k->serial, sizeof(k->serial));
+	if (r == 0)
+		r = get_text(p, object, "label", k->label, sizeof(k->label));
+	if (r == 0)
+		r = get_number(p, object, "created", 0, CREATED_MAX, &number);
+	if (r != 0)
+		return r;
+	k->created = (uint64_t)number;
+	return keyfile_resident_valid(k) ? 0 : damaged(p, "the record of its key makes no sense");
+}
+
+static int parse_resident(const struct parse *p, struct keyfile *k, json_t *root)
+{
+	json_t *next = json_object_get(root, "next");
+	int r;
+
+	r = parse_key(p, &k->resident, json_object_get(root, "key"));
+	if (r != 0)
+		return r;
+	if (!key_equal(k->resident.public_key, k->public_key))
+		return damaged(p, "its key is not the one of \"public_key\"");
+	if (json_is_null(next))
+		return 0;
+	r = parse_key(p, &k->next, next);
+	if (r != 0)
+		return r;
+	k->has_next = true;
+	if (key_equal(k->next.public_key, k->public_key))
+		return damaged(p, "\"next\" is the same key again");
+	return 0;
+}
+
 static int parse_file(struct parse *p, struct keyfile *k, json_t *root)
 {
 	const char *ifname;
 	int64_t number;
 	size_t choice;
+	bool resident;
 	int r;
 
 	/* First of all, since a later version may have other members. */
 	if (json_is_object(root) && json_is_integer(json_object_get(root, "version")) &&
-	    json_integer_value(json_object_get(root, "version")) > KEYFILE_VERSION)
+	    json_integer_value(json_object_get(root, "version")) > KEYFILE_VERSION_RESIDENT)
 		return damaged(p, "it is of format version %lld and this wgfido knows only version %d; use a newer wgfido",
-			(long long)json_integer_value(json_object_get(root, "version")), KEYFILE_VERSION);
-	r = check_members(p, root, file_members);
+			(long long)json_integer_value(json_object_get(root, "version")), KEYFILE_VERSION_RESIDENT);
+	resident = json_is_object(root) && json_is_integer(json_object_get(root, "version")) &&
+		json_integer_value(json_object_get(root, "version")) == KEYFILE_VERSION_RESIDENT;
+	r = check_members(p, root, resident ? resident_file_members : file_members);
 	if (r != 0)
 		return r;
-	r = get_number(p, root, "version", KEYFILE_VERSION, KEYFILE_VERSION, &number);
+	r = get_number(p, root, "version", resident ? KEYFILE_VERSION_RESIDENT : KEYFILE_VERSION,
+		resident ? KEYFILE_VERSION_RESIDENT : KEYFILE_VERSION, &number);
 	if (r != 0)
 		return r;
 
@@ -237,10 +321,14 @@ static int parse_file(struct parse *p, struct keyfile *k, json_t *root)
 	if (r != 0)
 		return r;
 	k->held = (enum keyfile_held)choice;
+	if (resident != (k->held == KEYFILE_RESIDENT))
+		return damaged(p, "\"held\" does not go with \"version\"");
 
 	r = get_bytes(p, root, "public_key", k->public_key, sizeof(k->public_key), sizeof(k->public_key), NULL);
 	if (r != 0)
 		return r;
+	if (resident)
+		return parse_resident(p, k, root);
 	r = get_bytes(p, root, "salt", k->salt, sizeof(k->salt), sizeof(k->salt), NULL);
 	if (r != 0)
 		return r;
@@ -335,18 +423,45 @@ static json_t *format_slots(const struct keyfile *k)
 	return a;
 }
 
+static json_t *format_key(const struct keyfile_resident *k)
+{
+	char slot[KEYFILE_X_SLOT_MAX];
+	json_t *o = json_object();
+	bool ok;
+
+	keyfile_x_slot_format(slot, &k->slot);
+	ok = o && set_bytes(o, "public_key", k->public_key, sizeof(k->public_key)) && set(o, "slot", json_string(slot)) &&
+		set(o, "touch", json_string(keyfile_x_touch_name(k->touch))) &&
+		set(o, "cached_seconds", json_integer(k->cached_seconds)) && set(o, "pin", json_boolean(k->needs_pin)) &&
+		set_bytes(o, "token", k->token_public, k->paired ? sizeof(k->token_public) : 0) &&
+		set(o, "serial", json_string(k->serial)) && set(o, "label", json_string(k->label)) &&
+		set(o, "created", json_integer((json_int_t)k->created));
+	if (!ok) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
 int keyfile_format(char **ret_text, const struct keyfile *k)
 {
+	const bool resident = k->held == KEYFILE_RESIDENT;
 	json_t *root = json_object();
 	char *text = NULL, *line = NULL;
 	int r = -ENOMEM;
 	bool ok;
 
-	ok = root && set(root, "version", json_integer(KEYFILE_VERSION)) && set(root, "interface", json_string(k->ifname)) &&
-		set(root, "mode", json_string(mode_names[k->mode])) && set(root, "held", json_string(held_names[k->held])) &&
-		set_bytes(root, "public_key", k->public_key, sizeof(k->public_key)) &&
-		set_bytes(root, "salt", k->salt, sizeof(k->salt)) && set(root, "next_slot_id", json_integer(k->next_slot_id)) &&
-		set(root, "slots", format_slots(k)) && set_bytes(root, "slots_mac", k->slots_mac, sizeof(k->slots_mac));
+	ok = root && set(root, "version", json_integer(resident ? KEYFILE_VERSION_RESIDENT : KEYFILE_VERSION)) &&
+		set(root, "interface", json_string(k->ifname)) && set(root, "mode", json_string(mode_names[k->mode])) &&
+		set(root, "held", json_string(held_names[k->held])) &&
+		set_bytes(root, "public_key", k->public_key, sizeof(k->public_key));
+	if (resident)
+		ok = ok && set(root, "key", format_key(&k->resident)) &&
+			set(root, "next", k->has_next ? format_key(&k->next) : json_null());
+	else
+		ok = ok && set_bytes(root, "salt", k->salt, sizeof(k->salt)) &&
+			set(root, "next_slot_id", json_integer(k->next_slot_id)) && set(root, "slots", format_slots(k)) &&
+			set_bytes(root, "slots_mac", k->slots_mac, sizeof(k->slots_mac));
 	if (!ok)
 		goto out;
 	text = json_dumps(root, JSON_INDENT(2));

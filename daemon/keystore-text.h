@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #define KEYFILE_VERSION 1
+/* With this one came resident keys; wrapped ones stayed as they were, and are read by what is older. */
+#define KEYFILE_VERSION_RESIDENT 2
 /* Slot ids are below this; kept under 2^31 so that they print and parse the same everywhere. */
 #define KEYFILE_SLOT_ID_END 0x7fffffffu
 

@@ -266,6 +266,8 @@ int keyfile_add_slot(struct keyfile *k, uint32_t *ret_id, const struct keyslot_n
 	struct keyslot *s;
 	int r;
 
+	if (k->held != KEYFILE_WRAPPED)
+		return OUTCOME_UNSUPPORTED;
 	if (!is_key_of(k, t))
 		return -EINVAL;
 	/* Renewing the MAC over a list that someone altered would bless it. */
@@ -310,6 +312,8 @@ int keyfile_remove_slot(struct keyfile *k, uint32_t id, const struct secret *t)
 	size_t i;
 	int r;
 
+	if (k->held != KEYFILE_WRAPPED)
+		return OUTCOME_UNSUPPORTED;
 	if (!is_key_of(k, t))
 		return -EINVAL;
 	r = slots_mac_check(k, t);

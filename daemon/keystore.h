@@ -10,6 +10,9 @@
  *
  * The header is version, interface, mode, held, the public key T and the salt. slots_mac is checked whenever t is
  * unwrapped, before t is used, and before a slot is added or removed. keystore.c has the exact encoding.
+ *
+ * Where t never left the token (held: resident) the file says only where it is, and has nothing to wrap, to recover or to
+ * authenticate: whoever altered it brings about that another key is looked for, which then has to prove that it is T's.
  */
 #pragma once
 
@@ -31,7 +34,7 @@
 #define KEYFILE_NONCE_SIZE 24
 
 enum keyslot_type { KEYSLOT_HMAC_SECRET, KEYSLOT_RECOVERY };
-enum keyfile_held { KEYFILE_WRAPPED }; /* KEYFILE_RESIDENT comes with resident keys */
+enum keyfile_held { KEYFILE_WRAPPED, KEYFILE_RESIDENT };
 
 struct keyslot {
 	uint32_t id;		       /* never used twice in one file */
@@ -47,11 +50,30 @@ struct keyslot {
 	uint8_t wrapped[KEYFILE_WRAPPED_SIZE];
 };
 
+/* Where a resident key is, and what its token wants for it. */
+struct keyfile_resident {
+	uint8_t public_key[KEY_SIZE];
+	struct wire_x_slot slot;
+	enum wire_x_touch touch;
+	uint16_t cached_seconds;	/* of WIRE_X_TOUCH_CACHED; else 0 */
+	bool needs_pin;
+	bool paired;			/* answers only in the channel of the pairing that token_public names; else that is zero */
+	uint8_t token_public[KEY_SIZE]; /* the token's own channel key */
+	char serial[WIRE_TEXT_MAX];	/* of the token, printable ASCII; "" if it has none */
+	char label[KEYFILE_LABEL_MAX];	/* printable UTF-8 */
+	uint64_t created;		/* unix seconds */
+};
+
 struct keyfile {
 	char ifname[IF_NAMESIZE];
 	enum config_mode mode;
 	enum keyfile_held held;
 	uint8_t public_key[KEY_SIZE]; /* T; in identity mode the interface's public key */
+	/* resident: all below is zero */
+	struct keyfile_resident resident; /* its public_key is the one above */
+	bool has_next;
+	struct keyfile_resident next;	  /* made, and not in use yet */
+	/* wrapped: all above is zero */
 	uint8_t salt[32];	      /* the hmac-secret salt, one for all slots */
 	uint32_t next_slot_id;
 	size_t n_slots;
@@ -67,6 +89,20 @@ struct keyfile *keyfile_free(struct keyfile *k);
 int keyfile_parse(struct keyfile **ret, char **ret_error, const char *text, size_t len);
 int keyfile_format(char **ret_text, const struct keyfile *k);
 
+/* OUTCOME_INVALID_ARGUMENT: the record is not one that a file can hold. */
+int keyfile_new_resident(struct keyfile **ret, const char *ifname, enum config_mode mode, const struct keyfile_resident *key);
+/* next NULL: none any more. OUTCOME_INVALID_ARGUMENT: as above, or it is the present key; OUTCOME_UNSUPPORTED: k is not resident. */
+int keyfile_set_next(struct keyfile *k, const struct keyfile_resident *next);
+/* The next key becomes the present one. OUTCOME_NOT_ENROLLED: there is none. */
+int keyfile_commit_next(struct keyfile *k);
+bool keyfile_resident_valid(const struct keyfile_resident *key);
+
+/* "ctaphid:0" to "ctaphid:31", "openpgp", "piv:9d", "piv:82" to "piv:95". -EINVAL */
+#define KEYFILE_X_SLOT_MAX 16
+int keyfile_x_slot_parse(struct wire_x_slot *ret, const char *text);
+void keyfile_x_slot_format(char ret[static KEYFILE_X_SLOT_MAX], const struct wire_x_slot *slot);
+const char *keyfile_x_touch_name(enum wire_x_touch touch); /* "unknown", "never", "cached", "always" */
+
 struct keyslot_new {
 	enum keyslot_type type;
 	const char *label;
@@ -80,10 +116,10 @@ struct keyslot_new {
 
 /* 32 bytes from hmac-secret, or 16..32 bytes of recovery code. */
 int keyslot_kek(struct secret **ret, const struct secret *slot_secret, const uint8_t salt[static 32]);
-/* Wraps t into a new slot and renews slots_mac. OUTCOME_LIMIT_EXCEEDED when full. -EINVAL: t is not this file's, or a bad slot.
+/* Wraps t into a new slot and renews slots_mac. OUTCOME_LIMIT_EXCEEDED when full. OUTCOME_UNSUPPORTED: k is resident. -EINVAL: t is not this file's, or a bad slot.
  * k is unchanged on any failure, here and below. */
 int keyfile_add_slot(struct keyfile *k, uint32_t *ret_id, const struct keyslot_new *slot, const struct secret *t);
-/* OUTCOME_NOT_ENROLLED: no such slot. OUTCOME_INVALID_ARGUMENT: it is the last one. */
+/* OUTCOME_NOT_ENROLLED: no such slot. OUTCOME_INVALID_ARGUMENT: it is the last one. OUTCOME_UNSUPPORTED: k is resident. */
 int keyfile_remove_slot(struct keyfile *k, uint32_t id, const struct secret *t);
 const struct keyslot *keyfile_find_slot(const struct keyfile *k, uint32_t id);
 

@@ -54,6 +54,10 @@ static void start(struct operation *op)
 	int r;
 
 	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
+	if (r == OUTCOME_OK && t->keyfile->held == KEYFILE_RESIDENT) {
+		r = OUTCOME_UNSUPPORTED;
+		detail = TUNNEL_RESIDENT_NO_EXPORT;
+	}
 	if (r == OUTCOME_OK && t->config->mode != CONFIG_MODE_IDENTITY) {
 		r = OUTCOME_INVALID_ARGUMENT;
 		detail = "only a key of Mode = identity can be exported";

@@ -161,6 +161,20 @@ static void on_created(struct operation *op, struct create_result *result)
 	unlock(k, t, &op->old_pin, "", true);
 }
 
+/* Keyslots wrap a key that the broker can have; this one never leaves its token. */
+static int check(struct tunnel *t, const char **ret_detail)
+{
+	int r;
+
+	*ret_detail = "";
+	r = t ? tunnel_check_usable(t, ret_detail) : OUTCOME_CANCELLED;
+	if (r == OUTCOME_OK && t->keyfile->held == KEYFILE_RESIDENT) {
+		*ret_detail = TUNNEL_RESIDENT_NO_KEYSLOTS;
+		r = OUTCOME_UNSUPPORTED;
+	}
+	return r;
+}
+
 static void start_add(struct operation *op)
 {
 	struct keyslot_operation *k = (struct keyslot_operation *)op;
@@ -176,7 +190,7 @@ static void start_add(struct operation *op)
 	const char *detail = "";
 	int r;
 
-	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
+	r = check(t, &detail);
 	if (r == OUTCOME_OK && t->keyfile->n_slots >= KEYFILE_SLOTS_MAX) {
 		r = OUTCOME_LIMIT_EXCEEDED;
 		detail = "all keyslots are taken";
@@ -210,7 +224,7 @@ static void start_remove(struct operation *op)
 	int r;
 
 	k->slot = TAILQ_FIRST(&op->requests)->slot;
-	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
+	r = check(t, &detail);
 	if (r == OUTCOME_OK && !keyfile_find_slot(t->keyfile, k->slot)) {
 		r = OUTCOME_INVALID_ARGUMENT;
 		detail = "there is no such keyslot";

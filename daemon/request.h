@@ -39,6 +39,10 @@ const char *request_kind_name(enum request_kind kind); /* "approve", ... for the
 /* new -> pending -> answered, or new -> answered (refused before anything began) */
 enum request_state { REQUEST_NEW, REQUEST_PENDING, REQUEST_ANSWERED };
 
+/* What WireGuard's handshakes need of a static key. */
+enum request_role { REQUEST_ROLE_NONE, REQUEST_ROLE_STATIC, REQUEST_ROLE_INITIATOR, REQUEST_ROLE_RESPONDER };
+#define REQUEST_MESSAGE_MAX 148 /* WireGuard's handshake initiation */
+
 enum request_uv { REQUEST_UV_AUTO, REQUEST_UV_PIN, REQUEST_UV_PRESENCE };
 
 struct request_options {
@@ -54,6 +58,20 @@ struct request_options {
 	char token[64];		 /* a token's id; "" for any */
 	char label[KEYFILE_LABEL_MAX];
 	struct secret *pin, *old_pin, *recovery; /* owned; the code as text */
+	/* resident keys */
+	bool has_resident, resident;
+	bool has_x_slot;		   /* false: any */
+	struct wire_x_slot x_slot;
+	enum wire_x_touch x_touch;	   /* WIRE_X_TOUCH_UNKNOWN: nothing was said */
+	bool has_handle;
+	uint8_t handle[KEY_SIZE];
+	bool abandon;
+	/* DiffieHellman */
+	enum request_role role;
+	bool has_peer, next;
+	uint8_t peer[KEY_SIZE];
+	size_t message_len;		   /* 0: none */
+	uint8_t message[REQUEST_MESSAGE_MAX];
 };
 void request_options_clear(struct request_options *o);
 

@@ -217,7 +217,9 @@ const char *tunnel_held(const struct tunnel *t)
 {
 	if (t->key_problem)
 		return "damaged";
-	return t->keyfile ? "wrapped" : "none";
+	if (!t->keyfile)
+		return "none";
+	return t->keyfile->held == KEYFILE_RESIDENT ? "resident" : "wrapped";
 }
 
 const char *tunnel_problem(const struct tunnel *t)
@@ -237,10 +239,18 @@ const char *tunnel_guarantee(const struct tunnel *t)
 		return "";
 	switch (t->config->mode) {
 	case CONFIG_MODE_PSK:
+		if (t->keyfile->held == KEYFILE_RESIDENT)
+			return "A thief of the disk gets the interface's private key, useless without the PSK. "
+			       "A memory snapshot after an approval was set up gives PSKs to the end of the window's last epoch. "
+			       "Root at the moment of a touch gets that tunnel's PSKs until rekey, with window keys those of one window.";
 		return "A thief of the disk gets the interface's private key, useless without the PSK. "
 		       "A memory snapshot after an approval was set up gives PSKs to the end of the window's last epoch. "
 		       "Root at the moment of a touch gets that tunnel's PSKs, past and future, until wgfido rekey.";
 	case CONFIG_MODE_IDENTITY:
+		if (t->keyfile->held == KEYFILE_RESIDENT)
+			return "A thief of the disk gets nothing. "
+			       "A memory snapshot after an approval was set up gives running sessions, for 180 s. "
+			       "Root at the moment of a touch gets the use of the key while it is plugged in, never the key.";
 		return "A thief of the disk gets nothing. "
 		       "A memory snapshot after an approval was set up gives the key (the kernel has it) until rekey. "
 		       "Root at the moment of a touch gets the key, until rekey.";

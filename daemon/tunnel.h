@@ -46,6 +46,10 @@ struct tunnel {
 };
 TAILQ_HEAD(tunnel_list, tunnel);
 
+/* Why some things cannot be done with a resident key. */
+#define TUNNEL_RESIDENT_NO_KEYSLOTS "the key never leaves its security key, so it has no keyslots and no recovery code: a spare one is a tunnel of its own"
+#define TUNNEL_RESIDENT_NO_EXPORT "the key never leaves its security key, so nobody can take it out"
+
 int tunnel_new(struct tunnel **ret, struct broker *b, const char *ifname);
 struct tunnel *tunnel_free(struct tunnel *t);
 

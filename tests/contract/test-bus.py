@@ -124,9 +124,9 @@ class Contract(BrokerCase):
 
     def test_options(self):
         """What bus-options.c reads is what the documentation lists."""
-        read_by = set(re.findall(r'\{"([a-z-]+)", BUS_OPTION_\w+, \'(\w)\'\}', read("daemon", "bus-options.c")))
+        read_by = set(re.findall(r'\{"([a-z-]+)", BUS_OPTION_\w+, "(\w+)"\}', read("daemon", "bus-options.c")))
         section = read("docs", "dbus.md").split("## Options\n")[1]
-        self.assertEqual(set(re.findall(r'^\| "([a-z-]+)" `(\w)` \|', section, re.M)), read_by)
+        self.assertEqual(set(re.findall(r'^\| "([a-z-]+)" `(\w+)` \|', section, re.M)), read_by)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(keyfile_format(&text, k) == 0);
 		require(keyfile_parse(&again, &error, text, strlen(text)) == 0);
 		require(memcmp(k, again, sizeof(*k)) == 0);
+		require(k->held == KEYFILE_WRAPPED || (k->n_slots == 0 && keyfile_resident_valid(&k->resident)));
 		for (size_t i = 0; i < k->n_slots; i++) {
 			require(keyfile_find_slot(k, k->slots[i].id) == &k->slots[i]);
 			require(keyfile_unwrap(&t, k, k->slots[i].id, kek) == OUTCOME_WRONG_TOKEN && !t);

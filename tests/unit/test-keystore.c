@@ -298,7 +298,8 @@ static void test_strict(void **state)
 	static const struct {
 		const char *from, *to, *says;
 	} cases[] = {
-		{ "\"version\": 1", "\"version\": 2", "newer wgfido" },
+		{ "\"version\": 1", "\"version\": 3", "newer wgfido" },
+		{ "\"version\": 1", "\"version\": 2", "missing" },
 		{ "\"version\": 1", "\"version\": 0", "version" },
 		{ "\"version\": 1", "\"version\": \"1\"", "version" },
 		{ "\"version\": 1", "\"version\": 1.0", "version" },
