@@ -17,10 +17,10 @@ static const struct x25519_request requests[] = {
 	{.op = X25519_PAIR, .key = {11, [31] = 12}},
 	{.op = X25519_CHANNEL, .version = 1, .host = 3, .handshake = {1, [47] = 2}},
 	{.op = X25519_SEALED, .sealed = sealed, .sealed_len = 54},
-	{.op = X25519_SEALED, .sealed = sealed, .sealed_len = 16},
+	{.op = X25519_SEALED, .sealed = sealed, .sealed_len = 17},
 	{.op = X25519_UNPAIR, .host = 7},
 };
-static const uint8_t request_lengths[] = {9, 2, 6, 6, 38, 34, 2, 33, 51, 55, 17, 2};
+static const uint8_t request_lengths[] = {9, 2, 6, 6, 38, 34, 2, 33, 51, 55, 18, 2};
 
 static const struct x25519_answer answers[] = {
 	{.op = X25519_HELLO, .nonce = "abcdefgh",
@@ -60,7 +60,7 @@ static void test_requests(void **state)
 		assert_int_equal(x25519_request_encode(again, &r), len);
 		assert_memory_equal(again, buf, len);
 		for (size_t cut = 0; cut <= X25519_MESSAGE_MAX + 1; cut++) {
-			bool fits = r.op == X25519_SEALED ? cut >= 17 && cut <= X25519_MESSAGE_MAX : cut == len;
+			bool fits = r.op == X25519_SEALED ? cut >= 18 && cut <= X25519_MESSAGE_MAX : cut == len;
 
 			assert_int_equal(x25519_request_decode(&r, buf, cut), fits ? X25519_OK : X25519_BAD_LENGTH);
 		}
@@ -109,7 +109,7 @@ static void test_bad_requests(void **state)
 	assert_int_equal(x25519_request_encode(buf, &r), 0);
 	r = (struct x25519_request){.op = X25519_SEALED, .sealed = sealed, .sealed_len = 57};
 	assert_int_equal(x25519_request_encode(buf, &r), 0);
-	r.sealed_len = 15;
+	r.sealed_len = 16;
 	assert_int_equal(x25519_request_encode(buf, &r), 0);
 }
 
@@ -131,7 +131,7 @@ static void test_answers(void **state)
 		assert_int_equal(x25519_answer_encode(again, &a), len);
 		assert_memory_equal(again, buf, len);
 		for (size_t cut = 0; cut <= X25519_MESSAGE_MAX + 1; cut++) {
-			bool fits = op == X25519_SEALED ? cut >= 18 && cut <= X25519_MESSAGE_MAX : cut == len;
+			bool fits = op == X25519_SEALED ? cut >= 20 && cut <= X25519_MESSAGE_MAX : cut == len;
 
 			assert_int_equal(x25519_answer_decode(&a, op, buf, cut), fits);
 		}

@@ -53,7 +53,7 @@ static bool touch_valid(uint8_t touch, uint16_t seconds)
 					    : (touch == X25519_TOUCH_NEVER || touch == X25519_TOUCH_ALWAYS) && seconds == 0;
 }
 
-/* Lengths of the bodies; -1: any from the tag alone to the end of the report (SEALED), -2: no such op. */
+/* Lengths of the bodies; -1: from the shortest message and its tag to the end of the report (SEALED), -2: no such op. */
 static int request_body(unsigned int op)
 {
 	switch (op) {
@@ -105,7 +105,7 @@ static int answer_body(unsigned int op)
 
 static bool body_fits(int body, size_t len, size_t head)
 {
-	return body == -1 ? len >= head + X25519_TAG_SIZE && len <= X25519_MESSAGE_MAX : len == head + (size_t)body;
+	return body == -1 ? len >= head + head + X25519_TAG_SIZE && len <= X25519_MESSAGE_MAX : len == head + (size_t)body;
 }
 
 size_t x25519_request_encode(uint8_t ret[static X25519_MESSAGE_MAX], const struct x25519_request *r)
