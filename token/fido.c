@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "token/fido-ops.h"
+#include "token/x25519/message.h"
 
 #define PIN_MIN 4
 #define PIN_MAX 63
@@ -28,14 +29,9 @@ enum outcome fido_refuse(struct wire_result *ret, enum outcome o, const char *de
 	return o;
 }
 
-struct status_filter {
-	const struct fido_status_sink *sink;
-	enum wire_status last;
-};
-
-static void filter_status(void *userdata, uint8_t status)
+void fido_filter_status(void *userdata, uint8_t status)
 {
-	struct status_filter *f = userdata;
+	struct fido_status_filter *f = userdata;
 	enum wire_status now;
 
 	if (status != CTAPHID_STATUS_UPNEEDED && status != CTAPHID_STATUS_PROCESSING)
@@ -64,7 +60,7 @@ static uint32_t capabilities(const struct session *s)
 		caps |= WIRE_CAP_HMAC_SECRET;
 	if (session_has_extension(s, "credProtect"))
 		caps |= WIRE_CAP_CRED_PROTECT;
-	if (session_has_extension(s, "wgX25519"))
+	if (session_has_extension(s, X25519_EXTENSION))
 		caps |= WIRE_CAP_X25519;
 	if (session_has_option(s, "clientPin", &value))
 		caps |= WIRE_CAP_CLIENT_PIN | (value ? WIRE_CAP_PIN_SET : 0);
@@ -144,8 +140,6 @@ static enum outcome run(struct wire_result *ret, struct session *s, struct wire_
 
 	if (request->type == WIRE_INFO)
 		return fido_info(ret, s);
-	if (wire_type_is_x25519(request->type))
-		return fido_refuse(ret, OUTCOME_UNSUPPORTED, "the key has no X25519 keys");
 	o = check_ability(ret, s, request);
 	if (o == OUTCOME_OK)
 		o = take_pin(&guarded, ret, request);
@@ -179,7 +173,7 @@ static enum outcome run(struct wire_result *ret, struct session *s, struct wire_
 void fido_operate(struct wire_result *ret, struct wire_request *request, struct transport *t, uint64_t deadline_us,
 	const struct fido_status_sink *sink)
 {
-	struct status_filter filter = {.sink = sink};
+	struct fido_status_filter filter = {.sink = sink};
 	struct session s;
 
 	memset(ret, 0, sizeof(*ret));
@@ -187,7 +181,7 @@ void fido_operate(struct wire_result *ret, struct wire_request *request, struct 
 	ret->answers = request->type;
 	ret->pin_retries = -1;
 
-	ret->outcome = session_open(&s, t, deadline_us, filter_status, &filter, ret->detail);
+	ret->outcome = session_open(&s, t, deadline_us, fido_filter_status, &filter, ret->detail);
 	if (ret->outcome == OUTCOME_OK)
 		ret->outcome = run(ret, &s, request);
 	/* An error of CTAP leaves the channel in step, so that it can be asked. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "token/hid-desc.h"
@@ -94,6 +95,17 @@ static void read_texts(struct hid *h)
 	transport_set_text(h->transport.serial, text);
 }
 
+/* Every node that is made has a number of its own, also where the path was another's before. */
+static int read_incarnation(struct hid *h)
+{
+	struct stat st;
+
+	if (fstat(h->lock_fd, &st) < 0)
+		return -errno;
+	h->transport.incarnation = st.st_ino;
+	return 0;
+}
+
 static int hid_start(struct transport *t, uint64_t deadline_us)
 {
 	struct hid *h = hid_of(t);
@@ -104,6 +116,8 @@ static int hid_start(struct transport *t, uint64_t deadline_us)
 	if (h->lock_fd < 0)
 		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
 	r = lock_node(h, deadline_us);
+	if (r == 0)
+		r = read_incarnation(h);
 	if (r == 0)
 		r = read_descriptor(h);
 	if (r < 0)

@@ -12,10 +12,12 @@ token_libtoken_a_SOURCES = \
 	token/seqpacket.c token/seqpacket.h \
 	token/session.c token/session.h \
 	token/transport.c token/transport.h \
-	token/worker.c token/worker.h
+	token/worker.c token/worker.h \
+	token/x25519-ops.c token/x25519-ops.h \
+	token/x25519-vendor.c token/x25519-vendor.h
 TOKEN_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(CBOR_CFLAGS) $(CRYPTO_CFLAGS) $(HIDAPI_CFLAGS) $(SECCOMP_CFLAGS)
 token_libtoken_a_CFLAGS = $(TOKEN_CFLAGS)
-TOKEN_LIBS = token/libtoken.a common/libcommon.a $(FIDO2_LIBS) $(CBOR_LIBS) $(CRYPTO_LIBS) $(HIDAPI_LIBS) $(SECCOMP_LIBS) \
+TOKEN_LIBS = token/libtoken.a token/x25519/libx25519.a common/libcommon.a $(FIDO2_LIBS) $(CBOR_LIBS) $(CRYPTO_LIBS) $(HIDAPI_LIBS) $(SECCOMP_LIBS) \
 	$(COMMON_LIBS)
 
 pkglibexec_PROGRAMS += token/wgfido-token
@@ -60,6 +62,14 @@ UNIT_TESTS += tests/unit/test-fido
 tests_unit_test_fido_SOURCES = tests/unit/test-fido.c tests/unit/fake-token.c tests/unit/fake-token.h
 tests_unit_test_fido_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_fido_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-x25519-vendor
+FAKE_VENDOR_SOURCES = tests/unit/fake-vendor.c tests/unit/fake-vendor.h tests/unit/fake-token.c tests/unit/fake-token.h \
+	tests/unit/x25519-memory.c tests/unit/x25519-memory.h
+tests_unit_test_x25519_vendor_SOURCES = tests/unit/test-x25519-vendor.c $(FAKE_VENDOR_SOURCES)
+tests_unit_test_x25519_vendor_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_x25519_vendor_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_x25519_vendor_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=sodium_malloc
 
 UNIT_TESTS += tests/unit/test-hid
 tests_unit_test_hid_SOURCES = tests/unit/test-hid.c

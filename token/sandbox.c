@@ -175,6 +175,9 @@ static int allow_seqpacket(scmp_filter_ctx filter)
 
 	if (r == 0)
 		r = allow(filter, "connect");
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2, SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+			SCMP_A2(SCMP_CMP_EQ, SO_PEERCRED));
 	return r;
 }
 

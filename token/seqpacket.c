@@ -42,6 +42,18 @@ static void describe(struct seqpacket *s)
 	s->transport.serial[0] = 0;
 }
 
+/* A software token that is plugged in again is another process. */
+static int read_incarnation(struct seqpacket *s)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	s->transport.incarnation = (uint64_t)peer.pid;
+	return 0;
+}
+
 static int seqpacket_open(struct transport *t, uint64_t deadline_us)
 {
 	struct seqpacket *s = seqpacket_of(t);
@@ -63,7 +75,7 @@ static int seqpacket_open(struct transport *t, uint64_t deadline_us)
 	}
 	t->in_size = t->out_size = SEQPACKET_REPORT_SIZE;
 	describe(s);
-	return 0;
+	return read_incarnation(s);
 }
 
 static int seqpacket_read(struct transport *t, uint8_t *report, uint64_t deadline_us)

@@ -123,7 +123,7 @@ static int start_libfido2(struct session *s)
 	return s->info ? fido_dev_get_cbor_info(s->dev, s->info) : FIDO_ERR_INTERNAL;
 }
 
-enum outcome session_open(struct session *s, struct transport *t, uint64_t deadline_us,
+enum outcome session_connect(struct session *s, struct transport *t, uint64_t deadline_us,
 	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX])
 {
 	int r;
@@ -139,12 +139,23 @@ enum outcome session_open(struct session *s, struct transport *t, uint64_t deadl
 		return OUTCOME_TOKEN_MISSING;
 	if (r == 0)
 		r = ctaphid_connect(&s->hid, deadline_us);
-	if (r < 0) {
-		s->error = r;
-		return session_outcome(s, FIDO_ERR_RX, detail);
-	}
-	r = start_libfido2(s);
+	s->error = r;
+	return r < 0 ? session_outcome(s, FIDO_ERR_RX, detail) : OUTCOME_OK;
+}
+
+enum outcome session_identify(struct session *s, char detail[static WIRE_TEXT_MAX])
+{
+	int r = start_libfido2(s);
+
 	return r == FIDO_OK && !s->error ? OUTCOME_OK : session_outcome(s, r, detail);
+}
+
+enum outcome session_open(struct session *s, struct transport *t, uint64_t deadline_us,
+	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX])
+{
+	enum outcome o = session_connect(s, t, deadline_us, status, userdata, detail);
+
+	return o == OUTCOME_OK ? session_identify(s, detail) : o;
 }
 
 void session_close(struct session *s)

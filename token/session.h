@@ -31,6 +31,10 @@ struct session {
  */
 enum outcome session_open(struct session *s, struct transport *t, uint64_t deadline_us,
 	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX]);
+/* The same in two steps, for what needs no libfido2 once the token is known: transport and channel, then libfido2 with getInfo. */
+enum outcome session_connect(struct session *s, struct transport *t, uint64_t deadline_us,
+	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX]);
+enum outcome session_identify(struct session *s, char detail[static WIRE_TEXT_MAX]);
 void session_close(struct session *s);
 
 /*

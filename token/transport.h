@@ -28,7 +28,7 @@ struct interrupt {
 };
 
 struct transport_ops {
-	/* Sets in_size, out_size, product and serial. -EBUSY: somebody else had the token until the deadline. */
+	/* Sets in_size, out_size, incarnation, product and serial. -EBUSY: somebody else had the token until the deadline. */
 	int (*open)(struct transport *t, uint64_t deadline_us);
 	/* Also after an open that failed. */
 	void (*close)(struct transport *t);
@@ -43,6 +43,7 @@ struct transport {
 	struct clock *clock;
 	struct interrupt *interrupt; /* NULL: not to be interrupted now */
 	size_t in_size, out_size;
+	uint64_t incarnation; /* set by open: another one when the token was unplugged in between */
 	char product[TRANSPORT_TEXT_MAX]; /* printable ASCII */
 	char serial[TRANSPORT_TEXT_MAX];
 };

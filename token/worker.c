@@ -9,12 +9,14 @@
 #include <sys/socket.h>
 
 #include "token/fido.h"
+#include "token/x25519-ops.h"
 
 struct token_worker {
 	struct interrupt interrupt;
 	int fd;
 	struct transport *transport;
 	struct clock *clock;
+	struct x25519_known known;
 	uint8_t *buffer;	/* guarded, WIRE_MESSAGE_MAX + 1: a longer packet shows */
 	uint32_t serial;	/* of the running request; 0: none */
 	int ended;		/* what the interrupt saw of the broker's end: 1 = nothing, 0 = closed, or a negative errno */
@@ -117,7 +119,10 @@ static int serve(struct token_worker *w, struct wire_request *request)
 	w->serial = request->serial;
 	w->ended = 1;
 	w->transport->interrupt = &w->interrupt;
-	fido_operate(&result, request, w->transport, deadline, &sink);
+	if (wire_type_is_x25519(request->type))
+		x25519_operate(&result, request, w->transport, deadline, &sink, &w->known);
+	else
+		fido_operate(&result, request, w->transport, deadline, &sink);
 	w->transport->interrupt = NULL;
 	w->serial = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The worker's loop: a request from the broker, the operation at the token, its result. It holds nothing between two requests: the
- * message buffer is guarded and wiped after every message, PIN and outputs are freed with the request.
+ * The worker's loop: a request from the broker, the operation at the token, its result. It holds no secret between two requests: the
+ * message buffer is guarded and wiped after every message, PIN, keys and outputs are freed with the request.
  */
 #pragma once
 

@@ -238,6 +238,15 @@ static long try_unix_stream(const struct fixture *f)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
+/* With getsockopt alone one could look at much of the network; the credentials of a token's other end are all that is needed. */
+static long try_socket_options(const struct fixture *f)
+{
+	socklen_t len = sizeof(int);
+	int type;
+
+	return getsockopt(f->pair[0], SOL_SOCKET, SO_TYPE, &type, &len);
+}
+
 static long try_type_a_key(const struct fixture *f)
 {
 	char c = 'x';
@@ -276,7 +285,7 @@ static const struct {
 	ATTEMPT(owner_ioctl), ATTEMPT(flags_of_stderr), ATTEMPT(read_memory), ATTEMPT(trace), ATTEMPT(limits_of_parent), ATTEMPT(exec),
 	ATTEMPT(fork), ATTEMPT(memfd), ATTEMPT(map_executable), ATTEMPT(make_executable), ATTEMPT(io_uring), ATTEMPT(open_by_handle),
 	ATTEMPT(unshare), ATTEMPT(keyring), ATTEMPT(bpf), ATTEMPT(dumpable), ATTEMPT(inet), ATTEMPT(netlink), ATTEMPT(unix_stream),
-	ATTEMPT(type_a_key), ATTEMPT(remove),
+	ATTEMPT(socket_options), ATTEMPT(type_a_key), ATTEMPT(remove),
 };
 
 static void test_forbidden(void **state)
@@ -376,6 +385,8 @@ static long try_work(const struct fixture *f)
 {
 	struct sockaddr_un nobody = { .sun_family = AF_UNIX, .sun_path = "/nonexistent" };
 	struct timespec now;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
 	char c = 'x';
 	void *p;
 	int fd;
@@ -389,6 +400,8 @@ static long try_work(const struct fixture *f)
 		return -1;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&nobody, sizeof(nobody)) == 0 || errno != ENOENT)
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return -1;
 	return 0;
 }
