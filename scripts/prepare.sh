@@ -9,6 +9,7 @@ packages_build="autoconf automake make gcc libc6-dev pkg-config
 packages_run="dbus-daemon iproute2 iputils-ping wireguard-tools wireguard-go procps util-linux jq"
 # What the tests use besides.
 packages_test="clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-dbus python3-dbusmock python3-gi polkitd
+	gcc-arm-none-eabi
 	xvfb xdotool notification-daemon dunst pinentry-gtk2 desktop-file-utils
 	fido2-tools mandoc libxml2-utils xz-utils tcpdump expect systemd zsh fish"
 

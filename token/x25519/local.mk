@@ -21,3 +21,7 @@ tests_unit_test_x25519_device_SOURCES = tests/unit/test-x25519-device.c $(X25519
 	tests/unit/x25519-memory.h tests/unit/unit.h
 tests_unit_test_x25519_device_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_x25519_device_LDADD = $(X25519_LIBS) $(CMOCKA_LIBS)
+
+# That firmware can take the folder: cross-compiled without a libc.
+dist_check_SCRIPTS += tests/contract/test-freestanding.py
+TESTS += tests/contract/test-freestanding.py
