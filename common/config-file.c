@@ -19,6 +19,7 @@ struct config *config_free(struct config *c)
 		return NULL;
 	for (size_t i = 0; i < c->n_peers; i++) {
 		free(c->peers[i].preshared_key_file);
+		free(c->peers[i].window_keys_file);
 		free(c->peers[i].name);
 	}
 	free(c->peers);

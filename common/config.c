@@ -34,6 +34,7 @@ struct parser {
 	unsigned int section_line, interface_line;
 	unsigned int seen_line[N_KEYS_MAX];   /* of each key in this section; 0: not yet */
 	unsigned int scope_line;	      /* where ApprovalScope = peer is, 0: nowhere */
+	unsigned int windows_line;	      /* of this [Peer]'s window keys, 0: none */
 	unsigned int psk_only_line;	      /* the first key that only psk mode knows */
 	const char *psk_only_name;
 
@@ -261,6 +262,26 @@ static int set_peer_preshared_key_file(struct parser *p, const char *key, const 
 	return p->r;
 }
 
+static int set_peer_window_keys_file(struct parser *p, const char *key, const char *value)
+{
+	p->windows_line = p->line;
+	if (value[0] != '/')
+		return parser_fail(p, p->line, "%s must be an absolute path: the services have no working directory", key);
+	parser_peer(p)->window_keys_file = strdup(value);
+	if (!parser_peer(p)->window_keys_file)
+		p->r = -ENOMEM;
+	return p->r;
+}
+
+static int set_peer_window_keys(struct parser *p, const char *key, const char *value)
+{
+	p->windows_line = p->line;
+	if (window_plan_parse(&parser_peer(p)->window_keys, value) < 0)
+		return parser_fail(p, p->line, "%s is not allowed: %s", key, WINDOW_PLAN_ALLOWED);
+	parser_peer(p)->has_window_keys = true;
+	return 0;
+}
+
 static int set_peer_schedule(struct parser *p, const char *key, const char *value)
 {
 	const int i = find_name(schedule_names, N_NAMES(schedule_names), value);
@@ -297,6 +318,8 @@ static const struct config_key {
 	{ SECTION_PEER, "TokenPublicKey", set_peer_token_public_key, .psk_only = true },
 	{ SECTION_PEER, "PresharedKeyFile", set_peer_preshared_key_file, .psk_only = true },
 	{ SECTION_PEER, "Schedule", set_peer_schedule, .psk_only = true },
+	{ SECTION_PEER, "WindowKeys", set_peer_window_keys, .psk_only = true },
+	{ SECTION_PEER, "WindowKeysFile", set_peer_window_keys_file, .psk_only = true },
 };
 _Static_assert(N_NAMES(config_keys) <= N_KEYS_MAX, "seen_line has a place for every key");
 
@@ -345,6 +368,11 @@ static int parser_end_section(struct parser *p)
 	case SECTION_PEER:
 		if (!parser_seen(p, set_peer_public_key))
 			return parser_fail(p, p->section_line, "[Peer] has no PublicKey; add the peer's WireGuard public key");
+		if (parser_peer(p)->has_window_keys && !parser_peer(p)->has_token_public_key)
+			return parser_fail(p, p->windows_line,
+				"WindowKeys is of a peer with a token: add its TokenPublicKey (window keys that a peer made are a WindowKeysFile)");
+		if (p->windows_line && parser_peer(p)->schedule != CONFIG_SCHEDULE_TIME)
+			return parser_fail(p, p->windows_line, "window keys need Schedule = time");
 		break;
 	}
 	return 0;
@@ -372,6 +400,7 @@ static int parser_begin_section(struct parser *p, const char *header)
 	if (parser_end_section(p) < 0)
 		return p->r;
 	p->section_line = p->line;
+	p->windows_line = 0;
 	memset(p->seen_line, 0, sizeof(p->seen_line));
 	if (strcasecmp(header, "[Peer]") == 0) {
 		p->section = SECTION_PEER;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/encoding.h"
+#include "common/window-plan.h"
 
 enum config_mode { CONFIG_MODE_PSK, CONFIG_MODE_IDENTITY };
 enum config_scope { CONFIG_SCOPE_PEER, CONFIG_SCOPE_TUNNEL, CONFIG_SCOPE_GLOBAL };
@@ -28,6 +29,9 @@ struct config_peer {
 	uint8_t token_public_key[KEY_SIZE];
 	enum config_schedule schedule;
 	char *preshared_key_file;	/* NULL: none */
+	char *window_keys_file;		/* WindowKeysFile = ...: the peer's window keys, for our token; NULL: none */
+	bool has_window_keys;		/* WindowKeys = ...: the peer's token uses ours; needs TokenPublicKey */
+	struct window_plan window_keys;
 	char *name;			/* Name = ...: what prompts and the command line call it; NULL: none */
 	unsigned int line;		/* of its [Peer] */
 };

@@ -10,6 +10,8 @@ common_libcommon_a_SOURCES = \
 	common/outcome.c common/outcome.h \
 	common/schedule.c common/schedule.h \
 	common/secret.c common/secret.h \
+	common/window.c common/window-file.c common/window.h \
+	common/window-plan.c common/window-plan.h \
 	common/wire.c common/wire-fields.c common/wire-fields.h common/wire-x25519.c common/wire.h
 common_libcommon_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(INIH_CFLAGS)
 # What a program that links common/libcommon.a links behind it.

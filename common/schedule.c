@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "common/schedule.h"
 
@@ -33,26 +34,49 @@ void schedule_public(uint8_t ret[static KEY_SIZE], const struct secret *private_
 	(void)crypto_scalarmult_base(ret, secret_key(private_key));
 }
 
-int schedule_root(struct secret **ret, const struct secret *shared, const struct schedule_parties *parties,
-	const struct secret *preshared)
+static void le64(uint8_t ret[static 8], uint64_t v)
 {
-	static const uint8_t label[] = "wgfido psk v1";
+	for (size_t i = 0; i < 8; i++)
+		ret[i] = (uint8_t)(v >> 8 * i);
+}
+
+static int root_of(struct secret **ret, const struct secret *shared, const char *label, const struct schedule_parties *parties,
+	const struct schedule_window *w, const struct secret *preshared)
+{
+	uint8_t bounds[16];
 	_cleanup_secret_ struct secret *root = secret_new(SECRET_KEY_SIZE);
 	crypto_generichash_state state;
 
 	if (!root)
 		return -ENOMEM;
 	crypto_generichash_init(&state, secret_key(shared), SECRET_KEY_SIZE, SECRET_KEY_SIZE);
-	crypto_generichash_update(&state, label, sizeof(label) - 1);
+	crypto_generichash_update(&state, (const uint8_t *)label, strlen(label));
 	crypto_generichash_update(&state, parties->token_public, KEY_SIZE);
 	crypto_generichash_update(&state, parties->client_public, KEY_SIZE);
 	crypto_generichash_update(&state, parties->server_public, KEY_SIZE);
+	if (w) {
+		le64(bounds, w->start / SCHEDULE_EPOCH_SECONDS);
+		le64(bounds + 8, (w->end - w->start) / SCHEDULE_EPOCH_SECONDS);
+		crypto_generichash_update(&state, bounds, sizeof(bounds));
+	}
 	if (preshared)
 		crypto_generichash_update(&state, secret_key(preshared), SECRET_KEY_SIZE);
 	crypto_generichash_final(&state, secret_borrow_mut(root), SECRET_KEY_SIZE);
 	sodium_memzero(&state, sizeof(state));
 	*ret = secret_take(&root);
 	return 0;
+}
+
+int schedule_root(struct secret **ret, const struct secret *shared, const struct schedule_parties *parties,
+	const struct secret *preshared)
+{
+	return root_of(ret, shared, "wgfido psk v1", parties, NULL, preshared);
+}
+
+int schedule_window_root(struct secret **ret, const struct secret *shared, const struct schedule_parties *parties,
+	const struct schedule_window *w, const struct secret *preshared)
+{
+	return root_of(ret, shared, "wgfido psk window v1", parties, w, preshared);
 }
 
 static int schedule_derive(struct secret **ret, const struct secret *key, uint64_t id, const char context[static 8])
@@ -64,6 +88,23 @@ static int schedule_derive(struct secret **ret, const struct secret *key, uint64
 	crypto_kdf_derive_from_key(secret_borrow_mut(derived), SECRET_KEY_SIZE, id, context, secret_key(key));
 	*ret = derived;
 	return 0;
+}
+
+int schedule_window_private(struct secret **ret, const struct secret *private_key, const struct schedule_window *w)
+{
+	_cleanup_secret_ struct secret *clamped = secret_dup(private_key), *of_length = NULL;
+	uint8_t *bytes;
+	int r;
+
+	if (!clamped)
+		return -ENOMEM;
+	bytes = secret_borrow_mut(clamped);
+	bytes[0] &= 248;
+	bytes[31] = (uint8_t)((bytes[31] & 127) | 64);
+	r = schedule_derive(&of_length, clamped, (w->end - w->start) / SCHEDULE_EPOCH_SECONDS, "wgfWinLn");
+	if (r < 0)
+		return r;
+	return schedule_derive(ret, of_length, w->start / SCHEDULE_EPOCH_SECONDS, "wgfWinSt");
 }
 
 int schedule_epoch_key(struct secret **ret, const struct secret *root, uint64_t epoch)

@@ -10,6 +10,14 @@
  *   psk[e,i] = kdf(c[e,i], 2, "wgfChain")                    i = floor((unix_time mod 3600) / 120)
  *
  * T is the token key's public key, C the WireGuard public key of the token's side, S that of the other side.
+ *
+ * With window keys (common/window.h) the other side has another key pair (g, G) for each window of time, made from its private
+ * key s, and the root is one of the window w that begins with epoch b and has n epochs:
+ *
+ *   g[w]      = kdf(kdf(clamped s, n, "wgfWinLn"), b, "wgfWinSt")     clamped as in RFC 7748, section 5: what WireGuard hands back is
+ *   G[w]      = X25519(g[w], 9)
+ *   shared[w] = X25519(t, G[w]) = X25519(g[w], T)
+ *   root[w]   = generichash-256(key = shared[w], "wgfido psk window v1" || T || C || S || le64(b) || le64(n) [|| static])
  */
 #pragma once
 
@@ -61,6 +69,18 @@ struct schedule_parties {
 /* preshared: the admin's static PSK to mix in, or NULL. */
 int schedule_root(struct secret **ret, const struct secret *shared, const struct schedule_parties *parties,
 	const struct secret *preshared);
+
+/* Of window keys: a whole number of epochs. */
+struct schedule_window {
+	uint64_t start, end; /* unix seconds, multiples of SCHEDULE_EPOCH_SECONDS; the end is the next one's start */
+};
+
+/* g[w] of this side's WireGuard private key, clamped or not. */
+int schedule_window_private(struct secret **ret, const struct secret *private_key, const struct schedule_window *w);
+/* shared: X25519 of t and G[w], or of g[w] and T. */
+int schedule_window_root(struct secret **ret, const struct secret *shared, const struct schedule_parties *parties,
+	const struct schedule_window *w, const struct secret *preshared);
+
 int schedule_epoch_key(struct secret **ret, const struct secret *root, uint64_t epoch);
 /* Schedule = static: kdf(root, 0, "wgfStatc"), a PSK that does not change. */
 int schedule_static_psk(struct secret **ret, const struct secret *root);

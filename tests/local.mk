@@ -17,6 +17,12 @@ tests_fuzz_fuzz_config_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_config_LDADD = tests/fuzz/libreplay.a common/libcommon.a $(COMMON_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-window
+tests_fuzz_fuzz_window_SOURCES = tests/fuzz/fuzz-window.c
+tests_fuzz_fuzz_window_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_window_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_window_LDADD = tests/fuzz/libreplay.a common/libcommon.a $(COMMON_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-wire
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz-wire.c
 tests_fuzz_fuzz_wire_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
@@ -67,6 +73,11 @@ tests_unit_test_secret_SOURCES = tests/unit/test-secret.c tests/unit/unit.h
 tests_unit_test_secret_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_secret_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc -Wl,--wrap=sodium_free -Wl,--wrap=mlock
+
+UNIT_TESTS += tests/unit/test-window
+tests_unit_test_window_SOURCES = tests/unit/test-window.c tests/unit/unit.h
+tests_unit_test_window_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_window_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-wire
 tests_unit_test_wire_SOURCES = tests/unit/test-wire.c tests/unit/unit.h

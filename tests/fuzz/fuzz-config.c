@@ -28,6 +28,9 @@ static void check_config(const struct config *c)
 		must(!key_is_zero(peer->public_key));
 		must(peer->line > 0);
 		must(!peer->name || (text_valid(peer->name) && strlen(peer->name) <= CONFIG_NAME_MAX));
+		must(!peer->window_keys_file || peer->window_keys_file[0] == '/');
+		must(!peer->has_window_keys || (peer->has_token_public_key && peer->window_keys.seconds >= 3600 && peer->window_keys.seconds % 3600 == 0));
+		must((!peer->has_window_keys && !peer->window_keys_file) || peer->schedule == CONFIG_SCHEDULE_TIME);
 		must(!peer->preshared_key_file || peer->preshared_key_file[0] == '/');
 	}
 }

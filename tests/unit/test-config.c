@@ -107,6 +107,9 @@ static void test_everything(void **state)
 				 "Schedule = static\r\n"
 				 "Name = gateway\r\n"
 				 "[Peer]\r\n"
+				 "WindowKeys = 12h at 16:00\r\n"
+				 "WindowKeysFile = /etc/wgfido/wg0.windows\r\n"
+				 "TokenPublicKey = " KEY_C "\r\n"
 				 "   PublicKey = " KEY_B); /* and no final newline */
 	uint8_t key[KEY_SIZE];
 
@@ -127,8 +130,13 @@ static void test_everything(void **state)
 	assert_int_equal(c->peers[0].schedule, CONFIG_SCHEDULE_STATIC);
 	assert_string_equal(c->peers[0].name, "gateway");
 	assert_int_equal(c->peers[0].line, 13);
+	assert_false(c->peers[0].has_window_keys);
+	assert_null(c->peers[0].window_keys_file);
 	assert_key(c->peers[1].public_key, KEY_B);
-	assert_false(c->peers[1].has_token_public_key);
+	assert_true(c->peers[1].has_window_keys);
+	assert_int_equal(c->peers[1].window_keys.seconds, 12 * 3600);
+	assert_int_equal(c->peers[1].window_keys.offset, 4 * 3600);
+	assert_string_equal(c->peers[1].window_keys_file, "/etc/wgfido/wg0.windows");
 	assert_null(c->peers[1].preshared_key_file);
 	assert_int_equal(c->peers[1].schedule, CONFIG_SCHEDULE_TIME);
 	assert_null(c->peers[1].name);
@@ -171,7 +179,7 @@ static const struct {
 		"office.conf:2: [Interface] has no PublicKey; Mode = psk needs this side's WireGuard public key" },
 	{ HEAD "\n# a comment\n" PEER "Foo = 1\n",
 		"office.conf:8: unknown key \"Foo\" in [Peer]; allowed: PublicKey, Name, TokenPublicKey, PresharedKeyFile, "
-		"Schedule" },
+		"Schedule, WindowKeys, WindowKeysFile" },
 	{ HEAD "PrivateKey = " KEY_B "\n",
 		"office.conf:4: unknown key \"PrivateKey\" in [Interface]; allowed: Mode, PublicKey, Name, ApprovalLifetime, "
 		"ApprovalScope, EndOn, OnClose, SlotSeconds, NetworkManager" },
@@ -219,6 +227,15 @@ static const struct {
 	{ HEAD PEER "Schedule = handshake\n", "office.conf:6: Schedule = handshake is unknown; allowed: time, static" },
 	{ HEAD PEER "PresharedKeyFile = psk\n",
 		"office.conf:6: PresharedKeyFile must be an absolute path: the services have no working directory" },
+	{ HEAD PEER "WindowKeysFile = wg0.windows\n",
+		"office.conf:6: WindowKeysFile must be an absolute path: the services have no working directory" },
+	{ HEAD PEER "TokenPublicKey = " KEY_C "\nWindowKeys = 90m\n",
+		"office.conf:7: WindowKeys is not allowed: whole hours from 1h to 7d, such as 24h, 12h or \"24h at 04:00\" (UTC)" },
+	{ HEAD PEER "WindowKeys = 24h\n[Peer]\nPublicKey = " KEY_B "\n",
+		"office.conf:6: WindowKeys is of a peer with a token: add its TokenPublicKey (window keys that a peer made are a WindowKeysFile)" },
+	{ HEAD PEER "WindowKeysFile = /w\nSchedule = static\n", "office.conf:6: window keys need Schedule = time" },
+	{ HEAD PEER "Schedule = static\nTokenPublicKey = " KEY_C "\nWindowKeys = 24h\n", "office.conf:8: window keys need Schedule = time" },
+	{ "[Interface]\nMode = identity\n" PEER "WindowKeysFile = /w\n", "office.conf:5: WindowKeysFile needs Mode = psk" },
 	{ HEAD "just words\n", "office.conf:4: this is neither [Section] nor Key = value" },
 	{ HEAD "Name: x = y\n", "office.conf:4: this is neither [Section] nor Key = value" },
 	{ HEAD "= x\n", "office.conf:4: this is neither [Section] nor Key = value" },

@@ -50,7 +50,7 @@ static struct secret *filled(uint8_t with)
 	return s;
 }
 
-#define MAX_FIELDS 10
+#define MAX_FIELDS 13
 typedef char field[80];
 
 static void check_public(field *f)
@@ -130,6 +130,38 @@ static void check_low_order(field *f)
 	assert_ptr_equal(untouched, private_key);
 }
 
+static void check_window(field *f)
+{
+	_cleanup_secret_ struct secret *t = from_hex(f[1]), *s = from_hex(f[2]), *preshared = NULL, *g = NULL, *shared = NULL,
+				       *other = NULL, *root = NULL, *clamped = secret_dup(s), *same = NULL;
+	const struct schedule_window w = { strtoull(f[7], NULL, 10), strtoull(f[8], NULL, 10) };
+	struct schedule_parties parties;
+	uint8_t point[KEY_SIZE], *bytes = secret_borrow_mut(clamped);
+	char hex[KEY_HEX_SIZE];
+
+	public_from_hex(parties.token_public, f[3]);
+	public_from_hex(parties.client_public, f[4]);
+	public_from_hex(parties.server_public, f[5]);
+	if (strcmp(f[6], "-") != 0)
+		preshared = from_hex(f[6]);
+	assert_int_equal(schedule_window_private(&g, s, &w), 0);
+	assert_secret_hex(g, f[9]);
+	/* as WireGuard hands the same key back */
+	bytes[0] &= 248;
+	bytes[31] = (uint8_t)((bytes[31] & 127) | 64);
+	assert_int_equal(schedule_window_private(&same, clamped, &w), 0);
+	assert_true(secret_equal(same, g));
+	schedule_public(point, g);
+	key_to_hex(hex, point);
+	assert_string_equal(hex, f[10]);
+	assert_int_equal(schedule_shared(&shared, t, point), 0);
+	assert_int_equal(schedule_shared(&other, g, parties.token_public), 0);
+	assert_true(secret_equal(shared, other));
+	assert_secret_hex(shared, f[11]);
+	assert_int_equal(schedule_window_root(&root, shared, &parties, &w, preshared), 0);
+	assert_secret_hex(root, f[12]);
+}
+
 static const struct {
 	const char *name;
 	int n_fields;
@@ -140,6 +172,7 @@ static const struct {
 	{ "slot", 7, check_slot },
 	{ "both", 6, check_both },
 	{ "low-order", 2, check_low_order },
+	{ "window", 13, check_window },
 };
 #define N_RECORDS (sizeof(records) / sizeof(records[0]))
 

@@ -88,6 +88,19 @@ def root_of(shared, t_pub, c_pub, s_pub, static):
     return generichash(b"wgfido psk v1" + t_pub + c_pub + s_pub + static, key=shared)
 
 
+def clamp(k: bytes) -> bytes:
+    return bytes([k[0] & 248]) + k[1:31] + bytes([(k[31] & 127) | 64])
+
+
+def window_private(s, first_epoch, epochs):
+    return kdf(kdf(clamp(s), epochs, b"wgfWinLn"), first_epoch, b"wgfWinSt")
+
+
+def window_root_of(shared, t_pub, c_pub, s_pub, first_epoch, epochs, static):
+    bounds = first_epoch.to_bytes(8, "little") + epochs.to_bytes(8, "little")
+    return generichash(b"wgfido psk window v1" + t_pub + c_pub + s_pub + bounds + static, key=shared)
+
+
 def psk_of(root, slot_seconds, unix_time):
     epoch, rest = divmod(unix_time, 3600)
     link = kdf(kdf(root, epoch, b"wgfEpoch"), 0, b"wgfChain")
@@ -103,6 +116,7 @@ def lines():
     yield "# slot ROOT SLOT_SECONDS UNIX_TIME EPOCH INDEX PSK"
     yield "# both PSK_A TOKEN_PUBLIC_A PSK_B TOKEN_PUBLIC_B COMBINED"
     yield "# low-order POINT"
+    yield "# window t s T C S STATIC|- START END G_PRIVATE G SHARED ROOT"
     roots = []
     for i in range(4):
         t, s, c = make(f"t {i}"), make(f"s {i}"), make(f"c {i}")
@@ -127,6 +141,17 @@ def lines():
         pairs = sorted(zip(token, psk))
         both = generichash(b"wgfido both" + pairs[0][1] + pairs[1][1])
         yield f"both {psk[0].hex()} {token[0].hex()} {psk[1].hex()} {token[1].hex()} {both.hex()}"
+    for i, (first_epoch, epochs) in enumerate(((0, 24), (480000, 24), (480000, 12), (480004, 24), (70389504, 168))):
+        t, s, c = make(f"t {i % 2}"), make(f"s {i % 2}"), make(f"c {i % 2}")
+        static = make(f"static {i}") if i % 2 else b""
+        t_pub, s_pub, c_pub = public(t), public(s), public(c)
+        g = window_private(s, first_epoch, epochs)
+        assert g == window_private(clamp(s), first_epoch, epochs)
+        shared = x25519(t, public(g))
+        assert shared == x25519(g, t_pub)
+        root = window_root_of(shared, t_pub, c_pub, s_pub, first_epoch, epochs, static)
+        yield (f"window {t.hex()} {s.hex()} {t_pub.hex()} {c_pub.hex()} {s_pub.hex()} {static.hex() or '-'} "
+               f"{first_epoch * 3600} {(first_epoch + epochs) * 3600} {g.hex()} {public(g).hex()} {shared.hex()} {root.hex()}")
     # The points of low order and what is congruent to them (a multiple of 8 times any of them is the neutral element).
     for point in (0, 1, P - 1, P, P + 1,
                   325606250916557431795983626356110631294008115727848805560023387167927233504,
