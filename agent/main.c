@@ -122,12 +122,14 @@ static void on_broker(void *userdata, bool here)
 	program_run(p);
 }
 
-static void on_tunnel(void *userdata, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
-	const char *end_reason)
+static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunnel *t)
 {
 	struct program *p = userdata;
 
-	agent_tunnel(&p->agent, ifname, public_key, until_us, state, end_reason);
+	if (t)
+		agent_tunnel(&p->agent, ifname, t->public_key, t->approved_until_us, t->state, t->end_reason);
+	else
+		agent_tunnel(&p->agent, ifname, NULL, 0, "", "");
 	program_run(p);
 }
 

@@ -10,6 +10,7 @@
 #include "common/names.h"
 
 #define BUS_REPLY_US (5 * US_PER_SEC)
+#define BUS_DH_REPLY_US (35 * US_PER_SEC) /* the broker has an end of its own before that: a token may ask for a touch */
 #define BUS_LEASE_REPLY_US (700 * US_PER_MS) /* well before the next one is due */
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
@@ -29,12 +30,18 @@ struct question {
 	char ifname[IF_NAMESIZE];
 	uint8_t public_key[KEY_SIZE];
 	char *owner; /* who was asked */
+	uint64_t id; /* the asker's */
 };
 
 /* False: of a broker that is not there any more. */
 bool question_is_current(const struct question *q);
 
-/* Asks the broker. The handler's userdata is a struct question, which is not the handler's to free. */
+/* A call to the broker that is there now, and nobody else. -ENOTCONN. */
+int bus_message(struct bus *b, sd_bus_message **ret, const char *path, const char *interface, const char *member);
+/* Sends it; m stays the caller's. */
+int bus_send(struct bus *b, sd_bus_message *m, sd_bus_message_handler_t handler, uint64_t timeout_us, const char *ifname,
+	const uint8_t *public_key, uint64_t id);
+/* Both. The handler's userdata is a struct question, which is not the handler's to free. */
 int bus_call(struct bus *b, const char *path, const char *interface, const char *member, sd_bus_message_handler_t handler,
 	uint64_t timeout_us, const char *ifname, const uint8_t *public_key, const char *types, ...);
 

@@ -30,16 +30,43 @@ static bool path_parse(const char *path, char ifname[static IF_NAMESIZE], uint8_
 
 struct properties {
 	uint64_t approved_until;
-	const char *state, *end_reason, *public_key;
+	const char *state, *end_reason, *public_key, *mode, *held, *handle, *next_public_key, *next_handle;
 };
 
-/* An a{sv} as of GetAll. */
-static int properties_read(sd_bus_message *m, struct properties *ret)
+static const struct properties no_properties = {
+	.state = "", .end_reason = "", .public_key = "", .mode = "", .held = "", .handle = "", .next_public_key = "", .next_handle = "",
+};
+
+/* Where the string of this name goes; NULL: it is not one of ours. */
+static const char **property(struct properties *p, const char *name)
 {
-	const char *name;
+	const struct {
+		const char *name, **where;
+	} ours[] = {
+		{ "State", &p->state },
+		{ "EndReason", &p->end_reason },
+		{ "PublicKey", &p->public_key },
+		{ "Mode", &p->mode },
+		{ "Held", &p->held },
+		{ "Handle", &p->handle },
+		{ "NextPublicKey", &p->next_public_key },
+		{ "NextHandle", &p->next_handle },
+	};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		if (strcmp(ours[i].name, name) == 0)
+			return ours[i].where;
+	return NULL;
+}
+
+/* An a{sv} as of GetAll. *ret_any: some of it is ours. */
+static int properties_read(sd_bus_message *m, struct properties *ret, bool *ret_any)
+{
+	const char *name, **where;
 	int r;
 
-	*ret = (struct properties){ .state = "", .end_reason = "", .public_key = "" };
+	*ret = no_properties;
+	*ret_any = false;
 	r = sd_bus_message_enter_container(m, 'a', "{sv}");
 	if (r < 0)
 		return r;
@@ -47,14 +74,12 @@ static int properties_read(sd_bus_message *m, struct properties *ret)
 		r = sd_bus_message_read_basic(m, 's', &name);
 		if (r < 0)
 			return r;
-		if (strcmp(name, "ApprovedUntil") == 0)
+		where = property(ret, name);
+		*ret_any = *ret_any || where || strcmp(name, "ApprovedUntil") == 0;
+		if (where)
+			r = sd_bus_message_read(m, "v", "s", where);
+		else if (strcmp(name, "ApprovedUntil") == 0)
 			r = sd_bus_message_read(m, "v", "t", &ret->approved_until);
-		else if (strcmp(name, "State") == 0)
-			r = sd_bus_message_read(m, "v", "s", &ret->state);
-		else if (strcmp(name, "EndReason") == 0)
-			r = sd_bus_message_read(m, "v", "s", &ret->end_reason);
-		else if (strcmp(name, "PublicKey") == 0)
-			r = sd_bus_message_read(m, "v", "s", &ret->public_key);
 		else
 			r = sd_bus_message_skip(m, "v");
 		if (r >= 0)
@@ -65,13 +90,28 @@ static int properties_read(sd_bus_message *m, struct properties *ret)
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+/* NULL where there is none. */
+static const uint8_t *key_of(uint8_t key[static KEY_SIZE], const char *text)
+{
+	return key_from_base64(key, text) == 0 ? key : NULL;
+}
+
 static void tell_tunnel(struct bus *b, const char *ifname, const struct properties *p)
 {
-	uint8_t public_key[KEY_SIZE];
-	const bool enrolled = key_from_base64(public_key, p->public_key) == 0;
+	uint8_t public_key[KEY_SIZE], handle[KEY_SIZE], next_public_key[KEY_SIZE], next_handle[KEY_SIZE];
+	const struct bus_tunnel t = {
+		.public_key = key_of(public_key, p->public_key),
+		.approved_until_us = strcmp(p->state, "approved") == 0 ? p->approved_until : 0,
+		.mode = p->mode,
+		.held = p->held,
+		.state = p->state,
+		.end_reason = p->end_reason,
+		.handle = key_of(handle, p->handle),
+		.next_public_key = key_of(next_public_key, p->next_public_key),
+		.next_handle = key_of(next_handle, p->next_handle),
+	};
 
-	b->handlers->tunnel(b->userdata, ifname, enrolled ? public_key : NULL,
-		strcmp(p->state, "approved") == 0 ? p->approved_until : 0, p->state, p->end_reason);
+	b->handlers->tunnel(b->userdata, ifname, &t);
 }
 
 static void tell_peer(struct bus *b, const char *ifname, const uint8_t public_key[static KEY_SIZE], const struct properties *p)
@@ -88,6 +128,7 @@ static int interfaces_read(struct bus *b, sd_bus_message *m, const char *path)
 	const bool ours = path_parse(path, ifname, public_key, &is_peer);
 	struct properties p;
 	const char *interface;
+	bool any;
 	int r;
 
 	r = sd_bus_message_enter_container(m, 'a', "{sa{sv}}");
@@ -96,7 +137,7 @@ static int interfaces_read(struct bus *b, sd_bus_message *m, const char *path)
 	while ((r = sd_bus_message_enter_container(m, 'e', "sa{sv}")) > 0) {
 		r = sd_bus_message_read_basic(m, 's', &interface);
 		if (r >= 0)
-			r = properties_read(m, &p);
+			r = properties_read(m, &p, &any);
 		if (r >= 0)
 			r = sd_bus_message_exit_container(m);
 		if (r < 0)
@@ -141,14 +182,15 @@ static int on_get_all(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	static const uint8_t none[KEY_SIZE];
 	struct question *q = userdata;
 	const bool is_peer = !key_equal(q->public_key, none);
-	struct properties p = { .state = "", .end_reason = "", .public_key = "" };
+	struct properties p = no_properties;
+	bool any;
 
 	(void)error;
 	if (!question_is_current(q))
 		return 0;
 	/* What cannot be read is not approved. */
-	if (sd_bus_message_is_method_error(m, NULL) || properties_read(m, &p) < 0)
-		p = (struct properties){ .state = "", .end_reason = "", .public_key = "" };
+	if (sd_bus_message_is_method_error(m, NULL) || properties_read(m, &p, &any) < 0)
+		p = no_properties;
 	if (is_peer)
 		tell_peer(q->bus, q->ifname, q->public_key, &p);
 	else
@@ -160,10 +202,10 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
 {
 	struct bus *b = userdata;
 	const char *path = sd_bus_message_get_path(m), *interface;
-	struct properties p = { .state = "" };
+	struct properties p;
 	uint8_t public_key[KEY_SIZE];
 	char ifname[IF_NAMESIZE];
-	bool is_peer;
+	bool is_peer, any;
 
 	(void)error;
 	if (!bus_is_from_broker(b, m) || !path || !path_parse(path, ifname, public_key, &is_peer) ||
@@ -171,7 +213,7 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
 		return 0;
 	if (strcmp(interface, is_peer ? WGFIDO_PEER_INTERFACE : WGFIDO_TUNNEL_INTERFACE) != 0)
 		return 0;
-	if (properties_read(m, &p) == 0) {
+	if (properties_read(m, &p, &any) >= 0) {
 		const bool closes = *p.state && strcmp(p.state, "approved") != 0;
 
 		/* Closing does not wait for a round trip, nor does opening a peer when all that it takes is here. */
@@ -180,8 +222,8 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
 			return 0;
 		}
 		if (!is_peer && closes)
-			b->handlers->tunnel(b->userdata, ifname, NULL, 0, "", "");
-		if (!*p.state && !p.approved_until && !*p.end_reason && !*p.public_key)
+			b->handlers->tunnel(b->userdata, ifname, NULL);
+		if (!any)
 			return 0;
 	}
 	/* A signal has only what changed, and of that not all; the whole is one round trip away. */
@@ -205,7 +247,7 @@ static int on_interfaces_changed(sd_bus_message *m, void *userdata, sd_bus_error
 	else if (is_peer)
 		b->handlers->peer(b->userdata, ifname, public_key, 0);
 	else {
-		b->handlers->tunnel(b->userdata, ifname, NULL, 0, "", "");
+		b->handlers->tunnel(b->userdata, ifname, NULL);
 		b->handlers->changed(b->userdata);
 	}
 	return 0;

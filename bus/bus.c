@@ -19,37 +19,36 @@ bool question_is_current(const struct question *q)
 	return q->bus->owner && strcmp(q->bus->owner, q->owner) == 0;
 }
 
-int bus_call(struct bus *b, const char *path, const char *interface, const char *member, sd_bus_message_handler_t handler,
-	uint64_t timeout_us, const char *ifname, const uint8_t *public_key, const char *types, ...)
+int bus_message(struct bus *b, sd_bus_message **ret, const char *path, const char *interface, const char *member)
 {
-	sd_bus_message *m = NULL;
-	sd_bus_slot *slot = NULL;
-	struct question *q;
-	va_list ap;
 	int r;
 
 	if (!b->owner)
 		return -ENOTCONN;
-	q = calloc(1, sizeof(*q));
+	/* To the owner, not to the name: an answer is this broker's or nobody's. */
+	r = sd_bus_message_new_method_call(b->bus, ret, b->owner, path, interface, member);
+	if (r >= 0)
+		r = sd_bus_message_set_auto_start(*ret, 0);
+	return r;
+}
+
+int bus_send(struct bus *b, sd_bus_message *m, sd_bus_message_handler_t handler, uint64_t timeout_us, const char *ifname,
+	const uint8_t *public_key, uint64_t id)
+{
+	struct question *q = calloc(1, sizeof(*q));
+	sd_bus_slot *slot = NULL;
+	int r;
+
 	if (!q)
 		return -ENOMEM;
 	q->bus = b;
+	q->id = id;
 	q->owner = strdup(b->owner);
 	if (ifname)
 		(void)snprintf(q->ifname, sizeof(q->ifname), "%s", ifname);
 	if (public_key)
 		memcpy(q->public_key, public_key, KEY_SIZE);
-	/* To the owner, not to the name: an answer is this broker's or nobody's. */
-	r = q->owner ? sd_bus_message_new_method_call(b->bus, &m, b->owner, path, interface, member) : -ENOMEM;
-	if (r >= 0)
-		r = sd_bus_message_set_auto_start(m, 0);
-	va_start(ap, types);
-	if (r >= 0)
-		r = sd_bus_message_appendv(m, types, ap);
-	va_end(ap);
-	if (r >= 0)
-		r = sd_bus_call_async(b->bus, &slot, m, handler, q, timeout_us);
-	sd_bus_message_unref(m);
+	r = q->owner ? sd_bus_call_async(b->bus, &slot, m, handler, q, timeout_us) : -ENOMEM;
 	if (r < 0) {
 		question_free(q);
 		return r;
@@ -58,6 +57,24 @@ int bus_call(struct bus *b, const char *path, const char *interface, const char 
 	sd_bus_slot_set_floating(slot, 1);
 	sd_bus_slot_unref(slot);
 	return 0;
+}
+
+int bus_call(struct bus *b, const char *path, const char *interface, const char *member, sd_bus_message_handler_t handler,
+	uint64_t timeout_us, const char *ifname, const uint8_t *public_key, const char *types, ...)
+{
+	sd_bus_message *m = NULL;
+	va_list ap;
+	int r;
+
+	r = bus_message(b, &m, path, interface, member);
+	va_start(ap, types);
+	if (r >= 0)
+		r = sd_bus_message_appendv(m, types, ap);
+	va_end(ap);
+	if (r >= 0)
+		r = bus_send(b, m, handler, timeout_us, ifname, public_key, 0);
+	sd_bus_message_unref(m);
+	return r;
 }
 
 int bus_path(char **ret, const char *ifname, const uint8_t *public_key)

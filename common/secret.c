@@ -68,18 +68,27 @@ static struct slab_class slab_classes[] = {
 
 static bool memory_locked = true;
 
+int secret_not_dumpable(void)
+{
+#if !defined(WGFIDO_DEBUGGABLE) && !defined(SECRET_SANITIZED)
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -errno;
+#endif
+	return 0;
+}
+
 int secret_init(void)
 {
 	const struct rlimit none = { 0, 0 };
+	int r;
 
 	if (sodium_init() < 0)
 		return -EIO;
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return -errno;
-#if !defined(WGFIDO_DEBUGGABLE) && !defined(SECRET_SANITIZED)
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		return -errno;
-#endif
+	r = secret_not_dumpable();
+	if (r < 0)
+		return r;
 	secret_free(secret_new(SECRET_KEY_SIZE));
 	return 0;
 }

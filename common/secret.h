@@ -25,6 +25,9 @@ struct secret;
  * Returns 0 or a negative errno. */
 int secret_init(void);
 
+/* The last of it again: for a process that changes its ids, after which the kernel decides anew. 0 or a negative errno. */
+int secret_not_dumpable(void);
+
 /* False once guarded memory could not be locked (RLIMIT_MEMLOCK) and may be swapped out: to be told to the admin.
  * secret_init tries a first piece. */
 bool secret_memory_locked(void);

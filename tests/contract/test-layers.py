@@ -28,7 +28,9 @@ LAYERS = [
     # what knows the bus stays out of the agent's core, but for the lease
     (r"agent/(bus[a-z-]*|main)\.[ch]$", r"(agent|bus|common)/"),
     (r"agent/", r"(agent|common)/|bus/lease\.h$"),
-    (r"tunnel/", r"(tunnel|bus|common)/"),
+    # the protocol and its threads know no bus
+    (r"tunnel/main\.c$", r"(tunnel|bus|common)/"),
+    (r"tunnel/", r"(tunnel|common)/|bus/lease\.h$"),
     (r"client/", r"(client|common)/"),
 ]
 
@@ -44,8 +46,9 @@ FENCES = [
     (r"fido\.h|fido/.*", r"token/(?!soft/)"),
     (r"hidapi\.h", r"token/hid[a-z-]*\.[ch]$"),
     (r"cbor\.h|openssl/.*", r"token/"),
-    (r"seccomp\.h", r"token/"),
-    (r"libmnl/.*|linux/(wireguard|genetlink|rtnetlink|if_link)\.h", r"agent/"),
+    (r"seccomp\.h", r"token/|tunnel/socket\.c$"),
+    (r"linux/rtnetlink\.h", r"agent/|tunnel/link\.c$"),
+    (r"libmnl/.*|linux/(wireguard|genetlink|if_link)\.h", r"agent/"),
     (r"linux/usb/.*", r"token/soft/usb\.c$"),
     (r"jansson\.h", r"(daemon|agent|client)/"),
 ]

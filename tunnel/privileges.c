@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tunnel/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/secret.h"
+
+#define KEPT (UINT64_C(1) << CAP_NET_ADMIN)
+
+int privileges_find(struct privileges *ret, const char *user)
+{
+	const struct passwd *pw;
+
+	*ret = (struct privileges){ .is_root = geteuid() == 0, .uid = geteuid(), .gid = (gid_t)-1 };
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw)
+		return !ret->is_root ? 0 : errno && errno != ENOENT && errno != ESRCH ? -errno : -ESRCH;
+	ret->uid = pw->pw_uid;
+	ret->gid = pw->pw_gid;
+	return 0;
+}
+
+static int capabilities_keep(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (unsigned int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].permitted &= (uint32_t)(KEPT >> (32 * i));
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Without CAP_SETPCAP it cannot be changed, nor used: no_new_privs is what counts then. */
+static void bounding_set_shrink(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (!(KEPT >> cap & 1))
+			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+}
+
+/* 0: done; -EINVAL: this user namespace has no such user. */
+static int become(const struct privileges *p)
+{
+	if (setresgid(p->gid, p->gid, p->gid) < 0)
+		return -errno;
+	if (setgroups(0, NULL) < 0)
+		return -errno;
+	/* The permitted capabilities outlive the change; capabilities_keep takes care of them. */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(p->uid, p->uid, p->uid) < 0 ||
+		prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		return -errno;
+	/* Checked, not believed. */
+	return setresuid((uid_t)-1, 0, (uid_t)-1) == 0 ? -EPERM : 0;
+}
+
+int privileges_drop(const struct privileges *p, bool *ret_dropped)
+{
+	int r = 0;
+
+	bounding_set_shrink();
+	if (p->is_root && p->uid != 0)
+		r = become(p);
+	*ret_dropped = p->is_root && p->uid != 0 && r == 0;
+	if (r < 0 && r != -EINVAL)
+		return r;
+	r = capabilities_keep();
+	if (r < 0)
+		return r;
+	/* A kernel without ambient capabilities has none to clear. */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return secret_not_dumpable();
+}

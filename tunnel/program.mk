@@ -1,0 +1,21 @@
+# What makes the userspace WireGuard a program on a real system, but for main itself: the broker's word, the resident key, privileges,
+# the configuration socket's file, the interface as others see it.
+noinst_LIBRARIES += tunnel/libprogram.a
+tunnel_libprogram_a_SOURCES = \
+	tunnel/grant.c tunnel/grant.h \
+	tunnel/link.c tunnel/link.h \
+	tunnel/privileges.c tunnel/privileges.h \
+	tunnel/socket.c tunnel/socket.h \
+	tunnel/static-key-broker.c tunnel/static-key-broker.h
+tunnel_libprogram_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SECCOMP_CFLAGS)
+TUNNELPROGRAM_LIBS = tunnel/libprogram.a bus/liblease.a $(SECCOMP_LIBS) $(TUNNEL_LIBS)
+
+UNIT_TESTS += tests/unit/test-static-key-broker
+tests_unit_test_static_key_broker_SOURCES = tests/unit/test-static-key-broker.c tests/unit/unit.h
+tests_unit_test_static_key_broker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_static_key_broker_LDADD = $(TUNNELPROGRAM_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-tunnel-socket
+tests_unit_test_tunnel_socket_SOURCES = tests/unit/test-tunnel-socket.c tests/unit/unit.h
+tests_unit_test_tunnel_socket_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_tunnel_socket_LDADD = $(TUNNELPROGRAM_LIBS) $(CMOCKA_LIBS)
