@@ -41,6 +41,12 @@ tests_fuzz_fuzz_ctaphid_CFLAGS = $(TOKEN_CFLAGS)
 tests_fuzz_fuzz_ctaphid_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_ctaphid_LDADD = tests/fuzz/libreplay.a $(TOKEN_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-x25519-vendor
+tests_fuzz_fuzz_x25519_vendor_SOURCES = tests/fuzz/fuzz-x25519-vendor.c $(FAKE_VENDOR_SOURCES)
+tests_fuzz_fuzz_x25519_vendor_CFLAGS = $(TOKEN_CFLAGS)
+tests_fuzz_fuzz_x25519_vendor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_x25519_vendor_LDADD = tests/fuzz/libreplay.a $(TOKEN_LIBS)
+
 UNIT_TESTS += tests/integration/test-token-soft
 tests_integration_test_token_soft_SOURCES = tests/integration/test-token-soft.c tests/integration/soft-worker.c tests/integration/soft-worker.h \
 	$(SOFTTOKEN_TEST_SOURCES)
