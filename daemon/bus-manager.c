@@ -65,7 +65,7 @@ static int method_lease(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 	r = bus_check_agent(b, m, error);
 	if (r >= 0)
-		(void)snprintf(b->agent, sizeof(b->agent), "%s", sd_bus_message_get_sender(m));
+		bus_lease_note(&b->leases, sd_bus_message_get_sender(m), broker_now(b->broker).boot_us);
 	return r < 0 ? r : sd_bus_reply_method_return(m, "t", broker_now(b->broker).boot_us);
 }
 

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/broker.h"
+#include "daemon/bus-leases.h"
 
 struct bus_call;
 struct polkit;
@@ -20,7 +21,7 @@ struct bus {
 	sd_bus *bus;
 	struct broker *broker;
 	uid_t agent_uid;
-	char agent[256]; /* unique name of the last that asked for a lease; "": none did */
+	struct bus_leases leases;
 	struct polkit *polkit;
 	struct logind *logind;
 	TAILQ_HEAD(, bus_call) calls;

@@ -20,6 +20,7 @@ pkglibexec_PROGRAMS += daemon/wgfidod
 daemon_wgfidod_SOURCES = \
 	daemon/bus.c daemon/bus.h \
 	daemon/bus-call.c daemon/bus-call.h \
+	daemon/bus-leases.c daemon/bus-leases.h \
 	daemon/bus-manager.c \
 	daemon/bus-options.c \
 	daemon/bus-peer.c \

@@ -19,7 +19,7 @@
 #define LOGIND_SESSION "org.freedesktop.login1.Session"
 #define LOGIND_SESSION_PREFIX "/org/freedesktop/login1/session"
 /* logind itself goes to sleep after InhibitDelayMaxSec=, 5 s by default. */
-#define AGENT_TIMEOUT_US UINT64_C(3000000)
+#define CLOSING_TIMEOUT_US UINT64_C(3000000)
 
 struct logind {
 	struct bus *served;
@@ -30,7 +30,8 @@ struct logind {
 	int inhibitor; /* -1: none held */
 	bool told_absent;
 	char owner[256]; /* the name's unique one; "": nobody */
-	sd_bus_slot *taking, *asking, *closing, *resolving, *slots[5];
+	sd_bus_slot *taking, *asking, *resolving, *slots[5];
+	struct bus_leases_wait *closing;
 };
 
 static void release(struct logind *l)
@@ -76,35 +77,24 @@ static void inhibit(struct logind *l)
 		log_warning("logind: cannot hold suspend back: %s", strerror(-r));
 }
 
-static int on_agent_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static void on_closed(void *userdata, size_t silent)
 {
 	struct logind *l = userdata;
 
-	(void)error;
-	l->closing = sd_bus_slot_unref(l->closing);
-	if (sd_bus_message_is_method_error(m, NULL))
-		log_warning("the agent did not answer before suspend: %s", sd_bus_message_get_error(m)->message);
+	l->closing = bus_leases_wait_free(l->closing);
+	if (silent)
+		log_warning("%zu of those that have tunnels open did not answer before suspend", silent);
 	release(l);
-	return 0;
 }
 
 /*
- * The keys are wiped here; the tunnels are closed when the agent has handled what it was told. It handles one message after the
- * other: when it answers the next one, it has closed.
+ * The keys are wiped here; the tunnels are closed when the agent, and each wgfido-tunnel, has handled what it was told.
  */
 static void release_when_closed(struct logind *l)
 {
-	sd_bus_message *m = NULL;
-	int r = -ENOTCONN;
-
 	if (l->closing)
 		return;
-	if (l->served->agent[0])
-		r = sd_bus_message_new_method_call(l->bus, &m, l->served->agent, "/", "org.freedesktop.DBus.Peer", "Ping");
-	if (r >= 0)
-		r = sd_bus_call_async(l->bus, &l->closing, m, on_agent_answer, l, AGENT_TIMEOUT_US);
-	sd_bus_message_unref(m);
-	if (r < 0)
+	if (bus_leases_wait(&l->closing, l->bus, &l->served->leases, CLOSING_TIMEOUT_US, on_closed, l) < 0)
 		release(l);
 }
 
@@ -149,7 +139,7 @@ static int on_sleep(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)broker_end_on(l->broker, CONFIG_END_SUSPEND, NULL, !begins && l->asking);
 	l->asking = sd_bus_slot_unref(l->asking);
 	if (!begins) {
-		l->closing = sd_bus_slot_unref(l->closing);
+		l->closing = bus_leases_wait_free(l->closing);
 		release(l);
 		inhibit(l);
 		return 0;
@@ -270,7 +260,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 	broker_set_sleeping(l->broker, false);
 	/* What was asked of the one before tells nothing about what the new one gives. */
 	l->asking = sd_bus_slot_unref(l->asking);
-	l->closing = sd_bus_slot_unref(l->closing);
+	l->closing = bus_leases_wait_free(l->closing);
 	l->taking = sd_bus_slot_unref(l->taking);
 	release(l);
 	told_of(l);
@@ -347,7 +337,7 @@ struct logind *logind_free(struct logind *l)
 	release(l);
 	sd_bus_slot_unref(l->taking);
 	sd_bus_slot_unref(l->asking);
-	sd_bus_slot_unref(l->closing);
+	bus_leases_wait_free(l->closing);
 	sd_bus_slot_unref(l->resolving);
 	for (i = 0; i < sizeof(l->slots) / sizeof(l->slots[0]); i++)
 		sd_bus_slot_unref(l->slots[i]);

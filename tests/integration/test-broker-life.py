@@ -376,6 +376,28 @@ class Logind(Life):
         self.assertEqual(self.hear(), "released")
         self.assertNotIn("did not answer", self.read_log())
 
+    def test_suspend_waits_for_every_tunnel(self):
+        self.logind()
+        self.start_broker()
+        self.hear()
+        self.all_approved()
+        slow = []
+        for _ in range(3):
+            slow.append(self.spawn([sys.executable, "-B", "-c", AGENT, self.address], ready=True, stdin=subprocess.PIPE, text=True))
+            self.addCleanup(slow[-1].stdin.close)
+        # One that has gone has closed; the others are waited for, whichever asked last.
+        slow[1].kill()
+        slow[1].wait()
+        self.tell("sleep")
+        self.wait_for(lambda: self.tunnel_state() == "locked", "the end of the approval")
+        slow[2].stdin.write("now\n")
+        slow[2].stdin.flush()
+        self.assertEqual(select.select([self.mock.stdout], [], [], 0.5)[0], [])
+        slow[0].stdin.write("now\n")
+        slow[0].stdin.flush()
+        self.assertEqual(self.hear(), "released")
+        self.assertNotIn("did not answer", self.read_log())
+
     def test_suspend_does_not_wait_for_ever(self):
         self.logind()
         self.start_broker()
