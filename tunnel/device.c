@@ -164,7 +164,7 @@ static void attention_drop(struct device *d, const struct peer *gone)
 	}
 }
 
-static void session_end(struct device *d, struct session **s)
+void device_session_end(struct device *d, struct session **s)
 {
 	if (*s)
 		index_remove(&d->indexes, &(*s)->entry);
@@ -185,9 +185,9 @@ void device_peer_remove(struct peer *p)
 
 	device_lock(d);
 	allowedips_remove_peer(&d->allowed_ips, p);
-	session_end(d, &p->current);
-	session_end(d, &p->previous);
-	session_end(d, &p->next);
+	device_session_end(d, &p->current);
+	device_session_end(d, &p->previous);
+	device_session_end(d, &p->next);
 	if (p->stage)
 		d->path_ops->drop_staged(d->path, p);
 	attention_drop(d, p);

@@ -117,5 +117,7 @@ struct peer *device_peer_find(const struct device *d, const uint8_t public_key[s
 /* -ENOMEM, -EEXIST, -ENOSPC (DEVICE_PEERS_MAX). */
 int device_peer_add(struct device *d, const uint8_t public_key[static KEY_SIZE], struct peer **ret);
 void device_peer_remove(struct peer *p);
+/* Out of the table, wiped, freed; *s NULL is allowed and what it becomes. Both locks are held. */
+void device_session_end(struct device *d, struct session **s);
 /* The next of the peers that were raised since the list was last empty, and what they want; NULL: none. */
 struct peer *device_attention(struct device *d, uint32_t *ret_flags);

@@ -2,13 +2,24 @@
 noinst_LIBRARIES += tunnel/libtunnel.a
 tunnel_libtunnel_a_SOURCES = \
 	tunnel/allowedips.c tunnel/allowedips.h \
+	tunnel/blake2s.c tunnel/blake2s.h \
+	tunnel/control.c tunnel/control.h \
+	tunnel/cookie.c tunnel/cookie.h \
+	tunnel/deadlines.c tunnel/deadlines.h \
 	tunnel/device.c tunnel/device.h \
 	tunnel/endpoint.h \
+	tunnel/handshake.c tunnel/handshake.h \
 	tunnel/inbox.c tunnel/inbox.h \
+	tunnel/message.h \
+	tunnel/noise.c tunnel/noise.h \
 	tunnel/peer.c tunnel/peer.h \
+	tunnel/ratelimit.c tunnel/ratelimit.h \
 	tunnel/replay.c tunnel/replay.h \
+	tunnel/responder.c \
+	tunnel/session-install.c \
 	tunnel/session.c tunnel/session.h \
-	tunnel/static-key-software.c tunnel/static_key.h
+	tunnel/static-key-software.c tunnel/static_key.h \
+	tunnel/timers.c tunnel/timers.h
 tunnel_libtunnel_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
 TUNNEL_LIBS = tunnel/libtunnel.a common/libcommon.a $(CRYPTO_LIBS) $(SYSTEMD_LIBS) $(COMMON_LIBS)
 
