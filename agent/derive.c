@@ -3,22 +3,37 @@
 
 #include "agent/derive.h"
 
-int derive_init(struct derive *ret, enum config_schedule schedule, const struct secret *private_key,
-	const uint8_t own_public[static KEY_SIZE], const uint8_t peer_public[static KEY_SIZE],
-	const uint8_t token_public[static KEY_SIZE], const struct secret *preshared)
+static int derive_root(struct derive *d, const struct config_peer *conf, const struct secret *private_key,
+	const uint8_t own_public[static KEY_SIZE], const struct secret *preshared, const struct schedule_window *w)
 {
-	_cleanup_secret_ struct secret *shared = NULL;
+	_cleanup_secret_ struct secret *shared = NULL, *window_private = NULL;
 	struct schedule_parties parties;
-	int r;
+	int r = 0;
 
-	memcpy(parties.token_public, token_public, KEY_SIZE);
-	memcpy(parties.client_public, peer_public, KEY_SIZE);
+	memcpy(parties.token_public, conf->token_public_key, KEY_SIZE);
+	memcpy(parties.client_public, conf->public_key, KEY_SIZE);
 	memcpy(parties.server_public, own_public, KEY_SIZE);
-	*ret = (struct derive){ .schedule = schedule };
-	r = schedule_shared(&shared, private_key, token_public);
+	if (w)
+		r = schedule_window_private(&window_private, private_key, w);
+	if (r == 0)
+		r = schedule_shared(&shared, w ? window_private : private_key, conf->token_public_key);
 	if (r < 0)
 		return r;
-	return schedule_root(&ret->root, shared, &parties, preshared);
+	return w ? schedule_window_root(&d->root, shared, &parties, w, preshared) : schedule_root(&d->root, shared, &parties, preshared);
+}
+
+int derive_prepare(struct derive *d, const struct config_peer *conf, const struct secret *private_key,
+	const uint8_t own_public[static KEY_SIZE], const struct secret *preshared, const struct schedule *schedule, uint64_t slot)
+{
+	struct schedule_window w = { 0 };
+
+	if (conf->has_window_keys)
+		w = window_at(&conf->window_keys, schedule_slot_start(schedule, slot));
+	if (d->root && d->window.start == w.start && d->window.end == w.end)
+		return 0;
+	derive_clear(d);
+	d->window = w;
+	return derive_root(d, conf, private_key, own_public, preshared, conf->has_window_keys ? &w : NULL);
 }
 
 static int derive_chain(struct derive *d, const struct schedule *schedule, uint64_t slot)
@@ -40,11 +55,11 @@ static int derive_chain(struct derive *d, const struct schedule *schedule, uint6
 	return schedule_chain_advance(&d->chain, index);
 }
 
-int derive_psk(struct derive *d, struct secret **ret, const struct schedule *schedule, uint64_t slot)
+int derive_psk(struct derive *d, const struct config_peer *conf, struct secret **ret, const struct schedule *schedule, uint64_t slot)
 {
 	int r;
 
-	if (d->schedule == CONFIG_SCHEDULE_STATIC)
+	if (conf->schedule == CONFIG_SCHEDULE_STATIC)
 		return schedule_static_psk(ret, d->root);
 	r = derive_chain(d, schedule, slot);
 	if (r < 0)

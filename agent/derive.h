@@ -10,17 +10,18 @@
 #include "common/schedule.h"
 
 struct derive {
-	enum config_schedule schedule;
 	struct secret *root;
+	struct schedule_window window; /* the root's; zeros where the peer has no window keys */
 	struct schedule_chain chain;
 };
 
 /*
- * own_public belongs to private_key. preshared: the static key to mix in, or NULL. -EBADMSG: a low-order token public key.
+ * The root from which the PSK of slot comes, where it is not at hand yet: with window keys that of the slot's window, and the one
+ * of another window is wiped. own_public belongs to private_key. preshared: the static key to mix in, or NULL. -EBADMSG: the
+ * token public key is a low-order point.
  */
-int derive_init(struct derive *ret, enum config_schedule schedule, const struct secret *private_key,
-	const uint8_t own_public[static KEY_SIZE], const uint8_t peer_public[static KEY_SIZE],
-	const uint8_t token_public[static KEY_SIZE], const struct secret *preshared);
-/* Of any slot: the next one is cheap, one that lies behind costs the way from the root. */
-int derive_psk(struct derive *d, struct secret **ret, const struct schedule *schedule, uint64_t slot);
+int derive_prepare(struct derive *d, const struct config_peer *conf, const struct secret *private_key,
+	const uint8_t own_public[static KEY_SIZE], const struct secret *preshared, const struct schedule *schedule, uint64_t slot);
+/* Of the slot that was prepared: the next one is cheap, one that lies behind costs the way from the root. */
+int derive_psk(struct derive *d, const struct config_peer *conf, struct secret **ret, const struct schedule *schedule, uint64_t slot);
 void derive_clear(struct derive *d);

@@ -154,15 +154,12 @@ void gateway_hold(struct gateway *g, const char *reason)
 	g->hold = reason;
 }
 
-static int peer_root(struct gateway *g, struct gateway_peer *p, const struct device *d)
+static int peer_root(struct gateway *g, struct gateway_peer *p, const struct device *d, const struct schedule *schedule, uint64_t slot)
 {
 	const size_t i = (size_t)(p->conf - g->config->peers);
 	int r;
 
-	if (p->derive.root)
-		return 0;
-	r = derive_init(&p->derive, p->conf->schedule, d->private_key, d->public_key, p->conf->public_key,
-		p->conf->token_public_key, g->preshared ? g->preshared[i] : NULL);
+	r = derive_prepare(&p->derive, p->conf, d->private_key, d->public_key, g->preshared ? g->preshared[i] : NULL, schedule, slot);
 	if (r < 0 && r != -ENOMEM)
 		p->unusable = true;
 	return r;
@@ -172,6 +169,9 @@ static int peer_set_random(struct gateway_peer *p)
 {
 	struct secret *psk;
 
+	/* What lies in the window of another time is not kept for when it opens again. */
+	if (p->conf->has_window_keys)
+		derive_clear(&p->derive);
 	if (p->closed && p->psk)
 		return 0;
 	psk = psk_random();
@@ -198,9 +198,9 @@ static int peer_wanted(struct gateway *g, struct gateway_peer *p, const struct d
 		return peer_set_random(p);
 	if (p->psk && !p->closed && p->slot == slot && p->derive.root)
 		return 0;
-	r = peer_root(g, p, d);
+	r = peer_root(g, p, d, &schedule, slot);
 	if (r == 0)
-		r = derive_psk(&p->derive, &psk, &schedule, slot);
+		r = derive_psk(&p->derive, p->conf, &psk, &schedule, slot);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)

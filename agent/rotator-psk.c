@@ -66,6 +66,7 @@ static int peer_take_psk(struct rotator *r, struct rotator_peer *p, const struct
 {
 	const struct schedule schedule = { .slot_seconds = r->config->slot_seconds };
 	_cleanup_secret_ struct secret *half = NULL, *both = NULL;
+	uint64_t slot;
 	int n;
 
 	if (!p->conf->has_token_public_key) {
@@ -79,18 +80,15 @@ static int peer_take_psk(struct rotator *r, struct rotator_peer *p, const struct
 	}
 	if (!r->has_public)
 		return -ENOKEY;
-	if (!p->other.root) {
-		const size_t i = (size_t)(p->conf - r->config->peers);
-
-		n = derive_init(&p->other, p->conf->schedule, d->private_key, d->public_key, p->public_key, p->conf->token_public_key,
-			r->preshared ? r->preshared[i] : NULL);
-		if (n < 0) {
-			derive_clear(&p->other);
-			p->reason = "its TokenPublicKey is not a usable key";
-			return n;
-		}
+	slot = schedule_slot(&schedule, p->slot_start);
+	n = derive_prepare(&p->other, p->conf, d->private_key, d->public_key, r->preshared ? r->preshared[p->conf - r->config->peers] : NULL,
+		&schedule, slot);
+	if (n < 0) {
+		derive_clear(&p->other);
+		p->reason = "its TokenPublicKey is not a usable key";
+		return n;
 	}
-	n = derive_psk(&p->other, &half, &schedule, schedule_slot(&schedule, p->slot_start));
+	n = derive_psk(&p->other, p->conf, &half, &schedule, slot);
 	if (n < 0)
 		return n;
 	n = schedule_combine(&both, p->own, r->public_key, half, p->conf->token_public_key);
@@ -99,7 +97,7 @@ static int peer_take_psk(struct rotator *r, struct rotator_peer *p, const struct
 	secret_free(p->psk);
 	p->psk = secret_take(&both);
 	p->own = secret_free(p->own);
-	hunt_applied(&p->hunt, &r->clock, schedule_slot(&schedule, p->slot_start));
+	hunt_applied(&p->hunt, &r->clock, slot);
 	return 0;
 }
 

@@ -23,21 +23,45 @@ static uint32_t sim_random(struct sim *s)
 	return s->random >> 8;
 }
 
+/* As the token's side has it: from G[w] alone, where there are windows. */
+static struct secret *sim_root(const struct sim *s, int64_t slot)
+{
+	const struct schedule_window w = s->windows ? window_at(s->windows, (uint64_t)slot * SIM_SLOT) : (struct schedule_window){ 0 };
+	struct secret *shared = NULL, *root = NULL, *g = NULL;
+	uint8_t point[KEY_SIZE];
+
+	memcpy(point, s->parties.server_public, KEY_SIZE);
+	if (s->windows) {
+		assert_int_equal(schedule_window_private(&g, s->gateway, &w), 0);
+		schedule_public(point, g);
+	}
+	assert_int_equal(schedule_shared(&shared, s->token, point), 0);
+	if (s->windows)
+		assert_int_equal(schedule_window_root(&root, shared, &s->parties, &w, NULL), 0);
+	else
+		assert_int_equal(schedule_root(&root, shared, &s->parties, NULL), 0);
+	secret_free(g);
+	secret_free(shared);
+	return root;
+}
+
 static const struct secret *sim_psk(struct sim *s, int64_t slot)
 {
-	struct secret *epoch = NULL;
+	struct secret *epoch = NULL, *root;
 	struct schedule_chain chain;
 	const int64_t i = slot - s->first_slot;
 
 	assert_true(i >= 0 && i < SIM_PSKS);
 	if (s->psks[i])
 		return s->psks[i];
-	assert_int_equal(schedule_epoch_key(&epoch, s->root, schedule_slot_epoch(&schedule, (uint64_t)slot)), 0);
+	root = sim_root(s, slot);
+	assert_int_equal(schedule_epoch_key(&epoch, root, schedule_slot_epoch(&schedule, (uint64_t)slot)), 0);
 	assert_int_equal(schedule_chain_start(&chain, epoch, schedule_slot_epoch(&schedule, (uint64_t)slot)), 0);
 	assert_int_equal(schedule_chain_advance(&chain, schedule_slot_index(&schedule, (uint64_t)slot)), 0);
 	assert_int_equal(schedule_chain_psk(&s->psks[i], &chain, chain.index), 0);
 	schedule_chain_clear(&chain);
 	secret_free(epoch);
+	secret_free(root);
 	return s->psks[i];
 }
 
@@ -96,7 +120,7 @@ static int sim_choose(struct guard_world *w, const char *ifname, struct device_b
 static void sim_write_config(const struct sim *s, const uint8_t gateway[static KEY_SIZE], const uint8_t client[static KEY_SIZE],
 	const uint8_t token[static KEY_SIZE])
 {
-	char path[256], g[KEY_BASE64_SIZE], c[KEY_BASE64_SIZE], t[KEY_BASE64_SIZE];
+	char plan[WINDOW_PLAN_TEXT_MAX], path[256], g[KEY_BASE64_SIZE], c[KEY_BASE64_SIZE], t[KEY_BASE64_SIZE];
 	FILE *f;
 
 	key_to_base64(g, gateway);
@@ -106,32 +130,39 @@ static void sim_write_config(const struct sim *s, const uint8_t gateway[static K
 	f = fopen(path, "w");
 	assert_non_null(f);
 	assert_true(fprintf(f, "[Interface]\nMode = psk\nPublicKey = %s\n[Peer]\nPublicKey = %s\nTokenPublicKey = %s\n", g, c, t) > 0);
+	if (s->windows)
+		assert_true(fprintf(f, "WindowKeys = %s\n", window_plan_format(plan, s->windows)) > 0);
 	assert_int_equal(fclose(f), 0);
 }
 
 void sim_begin(struct sim *s)
 {
-	struct secret *gateway = psk_random(), *client = psk_random(), *token = psk_random(), *shared = NULL, *placeholder = psk_random();
-	struct schedule_parties parties;
+	sim_begin_windows(s, NULL);
+}
+
+void sim_begin_windows(struct sim *s, const struct window_plan *plan)
+{
+	struct secret *client = psk_random(), *placeholder = psk_random();
+	struct schedule_parties *const parties = &s->parties;
 	char template[] = "/tmp/wgfido-sim-XXXXXX";
 
 	memset(s, 0, sizeof(*s));
 	s->random = 1;
 	clock_fake_init(&s->clock, US_PER_SEC, START * US_PER_SEC);
 	s->first_slot = (int64_t)(START / SIM_SLOT) - SIM_PSKS / 2;
-	schedule_public(parties.server_public, gateway);
-	schedule_public(parties.client_public, client);
-	schedule_public(parties.token_public, token);
-	memcpy(s->client_public, parties.client_public, KEY_SIZE);
-	/* As the token's side does it. */
-	assert_int_equal(schedule_shared(&shared, token, parties.server_public), 0);
-	assert_int_equal(schedule_root(&s->root, shared, &parties, NULL), 0);
+	s->windows = plan;
+	s->token = psk_random();
+	s->gateway = psk_random();
+	schedule_public(parties->server_public, s->gateway);
+	schedule_public(parties->client_public, client);
+	schedule_public(parties->token_public, s->token);
+	memcpy(s->client_public, parties->client_public, KEY_SIZE);
 	s->dir = strdup(mkdtemp(template));
 	assert_non_null(s->dir);
-	sim_write_config(s, parties.server_public, parties.client_public, parties.token_public);
+	sim_write_config(s, parties->server_public, parties->client_public, parties->token_public);
 
 	s->wg = fake_wg_new(&s->clock);
-	fake_wg_create(s->wg, gateway);
+	fake_wg_create(s->wg, s->gateway);
 	fake_wg_add_peer(s->wg, s->client_public, placeholder, 0);
 	s->wg->changed = on_change;
 	s->wg->userdata = s;
@@ -141,10 +172,7 @@ void sim_begin(struct sim *s)
 	assert_int_equal(guard_new(&s->guard, &s->world, "wg0"), 0);
 	assert_int_equal(guard_load(s->guard), 0);
 	assert_true(guard_run(s->guard));
-	secret_free(gateway);
 	secret_free(client);
-	secret_free(token);
-	secret_free(shared);
 	secret_free(placeholder);
 }
 
@@ -156,7 +184,8 @@ void sim_end(struct sim *s)
 	fake_wg_free(s->wg);
 	for (size_t i = 0; i < SIM_PSKS; i++)
 		secret_free(s->psks[i]);
-	secret_free(s->root);
+	secret_free(s->token);
+	secret_free(s->gateway);
 	assert_true(snprintf(path, sizeof(path), "%s/wg0.conf", s->dir) < (int)sizeof(path));
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(s->dir), 0);

@@ -34,7 +34,9 @@ struct sim {
 	uint8_t client_public[KEY_SIZE];
 	struct secret *psks[SIM_PSKS]; /* by slot, from first_slot on */
 	int64_t first_slot;
-	struct secret *root;
+	struct secret *token, *gateway;
+	struct schedule_parties parties;
+	const struct window_plan *windows; /* NULL: none */
 	uint32_t random;
 	/* What the gateway had set, for the invariants. */
 	int64_t furthest, furthest_at; /* slot that a handshake confirmed, and the steady slot then */
@@ -44,6 +46,8 @@ struct sim {
 };
 
 void sim_begin(struct sim *s);
+/* With window keys. plan outlives s. */
+void sim_begin_windows(struct sim *s, const struct window_plan *plan);
 void sim_end(struct sim *s);
 /* n seconds; all clients are the same peer. Asserts at every PSK the gateway sets that it was one it may try. */
 void sim_run(struct sim *s, struct sim_client *clients, size_t n_clients, unsigned int seconds);

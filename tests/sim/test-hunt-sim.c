@@ -246,6 +246,71 @@ static void test_silence_hunts_nothing(void **state)
 	sim_end(&s);
 }
 
+static const struct window_plan hourly = { .seconds = HOUR };
+
+/* Windows come and go under a client that has a new approval for each. */
+static void test_windows_roll_over(void **state)
+{
+	struct sim s;
+	struct sim_client c = CLIENT;
+	const struct derive *d;
+
+	(void)state;
+	sim_begin_windows(&s, &hourly);
+	sim_run(&s, &c, 1, MINUTE);
+	sim_forget_gaps(&s, &c, 1);
+	sim_run(&s, &c, 1, 5 * HOUR);
+	assert_int_equal(c.longest_gap_us, 0);
+	assert_int_equal(s.n_tried, 0);
+	assert_true(c.n_handshakes >= 5 * 29);
+	/* Only the root of the window at hand is there. */
+	d = &s.guard->gateway->peers[0].derive;
+	assert_int_equal(d->window.start, s.clock.now.real_us / US_PER_SEC / HOUR * HOUR);
+	assert_int_equal(d->window.end, d->window.start + HOUR);
+	sim_end(&s);
+}
+
+/* A client whose clock is off crosses the boundary before the gateway does, or behind it: it is followed. */
+static void test_windows_with_clocks_that_differ(void **state)
+{
+	(void)state;
+	for (int64_t offset = -5; offset <= 5; offset += 2) {
+		struct sim s;
+		struct sim_client c = CLIENT;
+
+		sim_begin_windows(&s, &hourly);
+		c.clock_us = offset * SLOT_US + SLOT_US / 3;
+		sim_run(&s, &c, 1, 15 * MINUTE);
+		assert_true(c.n_handshakes > 0);
+		sim_forget_gaps(&s, &c, 1);
+		sim_run(&s, &c, 1, 2 * HOUR);
+		assert_int_equal(c.longest_gap_us, 0);
+		sim_end(&s);
+	}
+}
+
+/* The first time it is seen is while the two are in different windows. */
+static void test_hunt_across_a_window(void **state)
+{
+	for (int64_t offset = -4; offset <= 4; offset += 8) {
+		struct sim s;
+		struct sim_client c = CLIENT;
+
+		(void)state;
+		sim_begin_windows(&s, &hourly);
+		c.on = false;
+		/* 22:13:20 at the start: to two minutes before the hour, or behind it */
+		sim_run(&s, &c, 1, (unsigned int)(offset > 0 ? 44 : 48) * MINUTE);
+		c.on = true;
+		c.clock_us = offset * SLOT_US;
+		c.gap_since_us = s.clock.now.boot_us;
+		sim_run(&s, &c, 1, 10 * MINUTE);
+		assert_true(c.n_handshakes > 0);
+		assert_true(c.longest_gap_us <= ROUND_US);
+		sim_end(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +325,9 @@ int main(void)
 		cmocka_unit_test(test_packet_loss),
 		cmocka_unit_test(test_fruitless_rounds_back_off),
 		cmocka_unit_test(test_silence_hunts_nothing),
+		cmocka_unit_test(test_windows_roll_over),
+		cmocka_unit_test(test_windows_with_clocks_that_differ),
+		cmocka_unit_test(test_hunt_across_a_window),
 	};
 
 	if (secret_init() < 0)
