@@ -47,6 +47,7 @@ FENCES = [
     (r"hidapi\.h", r"token/hid[a-z-]*\.[ch]$"),
     (r"cbor\.h", r"token/"),
     (r"openssl/.*", r"token/|tunnel/(blake2s|aead-[a-z-]*)\.c$"),
+    (r"intel-ipsec-mb\.h|dlfcn\.h", r"tunnel/aead-ipsec-mb\.c$"),
     (r"seccomp\.h", r"token/|tunnel/socket\.c$"),
     (r"linux/rtnetlink\.h", r"agent/|tunnel/link\.c$"),
     (r"libmnl/.*|linux/(wireguard|genetlink|if_link)\.h", r"agent/"),

@@ -1,0 +1,14 @@
+# The data path of the userspace WireGuard: cipher, TUN, UDP, packet threads. After local.mk, whose library they are in.
+tunnel_libtunnel_a_SOURCES += \
+	tunnel/aead.c tunnel/aead.h tunnel/aead-impl.h \
+	tunnel/aead-ipsec-mb.c tunnel/aead-libcrypto.c
+TUNNEL_LIBS += $(DL_LIBS)
+
+UNIT_TESTS += tests/unit/test-aead
+tests_unit_test_aead_SOURCES = tests/unit/test-aead.c tests/unit/unit.h
+tests_unit_test_aead_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_aead_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+dist_check_SCRIPTS += tests/vectors/check-aead.sh
+TESTS += tests/vectors/check-aead.sh
+EXTRA_DIST += tests/vectors/aead.py tests/vectors/aead.txt
