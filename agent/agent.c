@@ -241,6 +241,14 @@ void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key
 	agent_approved(a, g, until_us);
 }
 
+void agent_resident(struct agent *a, const char *ifname, bool resident)
+{
+	struct guard *g = agent_learn(a, ifname);
+
+	if (g && !a->world.gateway)
+		rotator_resident(g->rotator, resident);
+}
+
 void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
 {
 	struct guard *g = agent_find(a, ifname);

@@ -118,6 +118,8 @@ bool guard_is_closed(const struct guard *g)
 {
 	if (!guard_is_settled(g))
 		return false;
+	if (!g->gateway && g->rotator->stands_back)
+		return true;
 	return g->gateway ? g->gateway->n_open == 0 : !rotator_is_open(g->rotator);
 }
 
@@ -251,6 +253,9 @@ void guard_tell(struct guard *g, const struct device *d, const struct instant *n
 	}
 	guard_tell_drift(g);
 	guard_tell_closed(g, now);
+	/* It goes on without us: what was written last was true. */
+	if (g->stop && !g->gateway && g->rotator->stands_back)
+		return;
 	if (!g->world->run_dir || (!changed && now->boot_us < g->status_due_us))
 		return;
 	g->status_due_us = now->boot_us + n * STATUS_US_PER_PEER;

@@ -223,7 +223,8 @@ static int guard_look(struct guard *g, const struct device *d, const struct inst
 		return gateway_look(g->gateway, d, now, plan);
 	}
 	handle = d && !r->identity && handle_is_secret(d->private_key);
-	rotator_hold(r, g->stop ? g->stop : g->config_error ? "the configuration cannot be used" :
+	/* Our end is none of the end of one that guards itself. */
+	rotator_hold(r, g->stop && !r->stands_back ? g->stop : g->config_error ? "the configuration cannot be used" :
 		     g->renamed ? "the interface was renamed" : handle ? HANDLE_AS_KEY : g->broker);
 	is_new = d && rotator_is_new(r, d);
 	n = rotator_look(r, d, now, plan);

@@ -2,10 +2,15 @@
 /*
  * Identity mode: the private key itself comes and goes, and with it every peer's sessions. The peers are the interface's own
  * and keep the PSKs that the admin gave them.
+ *
+ * Where the key is in a token nobody has it, and wgfido-tunnel, which asks the token for each use, opens and closes by the same
+ * words of the broker as we hear. It shows a whole handle for its private key. Every other WireGuard would have clamped it when
+ * it took it for a key: that one is closed as any that holds a foreign key.
  */
 #include <string.h>
 
 #include "agent/rotator.h"
+#include "common/handle.h"
 
 /* While the mode was not known this peer had a PSK of ours, in place of its own. */
 static const struct secret *peer_psk(const struct rotator_peer *p, const struct device_peer *dp)
@@ -66,10 +71,57 @@ static void identity_turn_closed(struct rotator *r)
 	r->tries = 0;
 }
 
+static bool identity_guards_itself(const struct device *d)
+{
+	struct handle handle;
+
+	return d->private_key && secret_len(d->private_key) == SECRET_KEY_SIZE && handle_parse(&handle, secret_key(d->private_key)) == 0;
+}
+
+/* Before it showed that it is one that guards itself it may have been closed as one that does not. */
+static int identity_give_back(struct rotator *r, const struct device *d, struct plan *plan)
+{
+	for (size_t i = 0; i < d->n_peers; i++) {
+		const struct device_peer *dp = &d->peers[i];
+		const struct rotator_peer *p = rotator_find(r, dp->public_key);
+		int n = 0;
+
+		if (p && p->keepalive && dp->keepalive == 0)
+			n = plan_renew(plan, dp, peer_psk(p, dp), p->keepalive);
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+static int identity_stand_back(struct rotator *r, const struct device *d, const struct instant *now, struct plan *plan)
+{
+	const bool fits = r->has_public && handle_matches(secret_key(d->private_key), r->public_key);
+	const bool was_open = r->open, began = !r->stands_back;
+
+	r->stands_back = true;
+	r->key = secret_free(r->key);
+	r->phase = ROTATOR_SETTLED;
+	r->tries = 0;
+	r->reason = r->has_public && !fits ? "its PrivateKey names another key than the tunnel's" : NULL;
+	r->open = fits && r->resident && !r->hold && r->approved_until_us > now->boot_us;
+	if (r->open && !was_open)
+		r->set_real_us = now->real_us;
+	return began ? identity_give_back(r, d, plan) : 0;
+}
+
 int rotator_look_identity(struct rotator *r, const struct device *d, const struct instant *now, struct plan *plan)
 {
-	const bool allowed = !r->hold && r->approved_until_us > now->boot_us && !r->failed;
+	const bool allowed = !r->resident && !r->hold && r->approved_until_us > now->boot_us && !r->failed;
 
+	if (identity_guards_itself(d))
+		return identity_stand_back(r, d, now, plan);
+	if (r->stands_back) {
+		r->stands_back = false;
+		identity_turn_closed(r);
+	}
+	if (r->resident)
+		r->reason = "its key is in a security key: bring the interface up with wgfido-tunnel";
 	if (!allowed) {
 		if (r->open || r->key)
 			identity_turn_closed(r);

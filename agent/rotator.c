@@ -108,7 +108,7 @@ void rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until
 {
 	if (r->has_public != (public_key != NULL) || (public_key && !key_equal(r->public_key, public_key))) {
 		/* Another key: what is in WireGuard now is not this tunnel's any more. */
-		if (r->identity && r->open)
+		if (r->identity && r->open && !r->stands_back)
 			until_us = 0;
 		r->has_public = public_key != NULL;
 		if (public_key)
@@ -117,6 +117,11 @@ void rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until
 	if (until_us != r->approved_until_us)
 		rotator_fresh_start(r);
 	r->approved_until_us = until_us;
+}
+
+void rotator_resident(struct rotator *r, bool resident)
+{
+	r->resident = resident;
 }
 
 void rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
@@ -172,7 +177,7 @@ enum rotator_want rotator_next_want(struct rotator *r, const struct instant *now
 	if (r->hold || !r->ifindex)
 		return ROTATOR_WANT_NONE;
 	if (r->identity) {
-		if (r->asking || r->failed || r->key || r->open || r->approved_until_us <= now->boot_us ||
+		if (r->resident || r->stands_back || r->asking || r->failed || r->key || r->open || r->approved_until_us <= now->boot_us ||
 			now->boot_us < r->ask_after_us)
 			return ROTATOR_WANT_NONE;
 		r->asking = true;
@@ -291,7 +296,7 @@ int rotator_keepalives(const struct rotator *r, struct keepalive **ret, size_t *
 static void rotator_absent(struct rotator *r)
 {
 	r->ifindex = 0;
-	r->open = false;
+	r->open = r->stands_back = false;
 	r->phase = ROTATOR_RENEW;
 	r->key = secret_free(r->key);
 	for (size_t i = 0; i < r->n_peers; i++) {

@@ -59,6 +59,8 @@ struct rotator {
 	uint64_t approved_until_us;	     /* identity */
 	struct secret *key;		     /* identity: on its way to WireGuard */
 	bool open, asking, failed;	     /* identity */
+	bool resident;			     /* identity: its key is in a token, and there is none to be asked for */
+	bool stands_back;		     /* identity: the interface is wgfido-tunnel's, which guards itself; open is what it is then */
 	enum rotator_phase phase;	     /* identity */
 	unsigned int tries, failures;	     /* identity */
 	uint64_t ask_after_us, set_real_us, drift; /* identity */
@@ -83,6 +85,8 @@ void rotator_hold(struct rotator *r, const char *reason);
 
 /* The broker's word. public_key NULL: not enrolled. until_us: CLOCK_BOOTTIME, 0: not approved. */
 void rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until_us);
+/* Is its key in a token? Before rotator_tunnel. */
+void rotator_resident(struct rotator *r, bool resident);
 void rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);
 void rotator_forget_approvals(struct rotator *r);
 

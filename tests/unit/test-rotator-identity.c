@@ -2,6 +2,8 @@
 /* The token's side in identity mode: the private key comes and goes. */
 #include "tests/unit/rotator-fixture.h"
 
+#include "common/handle.h"
+
 static void start_identity(struct fixture *f)
 {
 	write_conf(f, "[Interface]\nMode = identity\n");
@@ -106,12 +108,114 @@ static void test_identity_after_unknown_mode(void **state)
 	assert_int_equal(peer(f)->keepalive, 25);
 }
 
+static struct secret *handle_of(const uint8_t public_key[static KEY_SIZE])
+{
+	struct secret *s = secret_new(SECRET_KEY_SIZE);
+
+	assert_non_null(s);
+	handle_make(secret_borrow_mut(s), 1, 3, public_key);
+	return s;
+}
+
+/* What wgfido-tunnel shows for its private key. */
+static void show_handle(struct fixture *f, const uint8_t public_key[static KEY_SIZE])
+{
+	secret_free(f->wg->private_key);
+	f->wg->private_key = handle_of(public_key);
+}
+
+/* The tunnel's key is in a token, and wgfido-tunnel carries it: it guards itself, and the agent says how it is. */
+static void test_stands_back(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n_sets;
+
+	/* Closed, as any, while it shows nothing; and given back what it had when it turns out to be one that guards itself. */
+	start_identity(f);
+	assert_true(identity_is_closed(f));
+	agent_resident(&f->agent, "wg0", true);
+	agent_tunnel(&f->agent, "wg0", f->own, 0, "locked", "");
+	show_handle(f, f->own);
+	second(f, 1);
+	assert_int_equal(peer(f)->keepalive, 25);
+	assert_int_equal(guard(f)->state, STATUS_CLOSED);
+	assert_string_equal(guard(f)->reason, "not approved: locked");
+
+	n_sets = f->wg->n_sets;
+	f->n_key_asked = 0;
+	agent_tunnel(&f->agent, "wg0", f->own, f->clock.now.boot_us + HOUR_US, "approved", "");
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_OPEN);
+	assert_int_equal(status(f).state, STATUS_PEER_OPEN);
+	second(f, 1);
+	assert_true(fake_wg_initiation(f->wg, f->other, f->static_psk));
+	second(f, 1);
+	assert_int_equal(status(f).state, STATUS_PEER_ROTATED);
+	/* The next key took its place: no moment of it is told as closed. */
+	show_handle(f, f->other);
+	agent_tunnel(&f->agent, "wg0", f->other, f->clock.now.boot_us + HOUR_US, "approved", "");
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_OPEN);
+	/* Another key's handle opens nothing. */
+	show_handle(f, f->own);
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_CLOSED);
+	assert_non_null(strstr(guard(f)->reason, "names another key"));
+	show_handle(f, f->other);
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_OPEN);
+	agent_tunnel(&f->agent, "wg0", f->other, 0, "locked", "revoked");
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_CLOSED);
+	assert_string_equal(guard(f)->reason, "the approval ended: revoked");
+	/* Its own clock, and a broker that is gone. */
+	agent_tunnel(&f->agent, "wg0", f->other, f->clock.now.boot_us + HOUR_US, "approved", "");
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_OPEN);
+	agent_broker(&f->agent, false);
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_CLOSED);
+	assert_non_null(strstr(guard(f)->reason, "not running"));
+	/* In all of this the agent asked for no key and changed nothing; nor does its end. */
+	assert_true(agent_stop(&f->agent, "stopped"));
+	assert_int_equal(f->wg->n_sets, n_sets);
+	assert_int_equal(f->n_key_asked, 0);
+	assert_int_equal(peer(f)->keepalive, 25);
+}
+
+/* A WireGuard that is not wgfido-tunnel never opens for such a tunnel, whatever it took for its private key. */
+static void test_resident_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+
+	start_identity(f);
+	agent_resident(&f->agent, "wg0", true);
+	f->n_key_asked = 0;
+	agent_tunnel(&f->agent, "wg0", f->own, f->clock.now.boot_us + HOUR_US, "approved", "");
+	second(f, 1);
+	assert_true(identity_is_closed(f));
+	assert_non_null(strstr(guard(f)->reason, "wgfido-tunnel"));
+	assert_int_equal(f->n_key_asked, 0);
+	/* Clamped: it was taken for a key, which everybody could compute. */
+	show_handle(f, f->own);
+	secret_borrow_mut(f->wg->private_key)[0] &= 248;
+	assert_true(fake_wg_initiation(f->wg, f->other, f->static_psk));
+	second(f, 1);
+	assert_true(identity_is_closed(f));
+	f->wg->private_key = secret_dup(f->own_key);
+	assert_true(fake_wg_initiation(f->wg, f->other, f->static_psk));
+	second(f, 1);
+	assert_true(identity_is_closed(f));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_identity),
 		TEST(test_identity_wrong_key),
 		TEST(test_identity_after_unknown_mode),
+		TEST(test_stands_back),
+		TEST(test_resident_elsewhere),
 	};
 
 	if (secret_init() < 0)
