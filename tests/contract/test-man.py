@@ -23,7 +23,7 @@ OTHER_PAGES = {"wgfido.7", "wgfido.conf.5"}
 # Of other projects; mandoc's own list of manuals is of the machine that builds.
 XREFS = {"wg(8)", "wg-quick(8)", "udev(7)", "polkit(8)", "pinentry(1)", "ssh(1)", "seccomp(2)", "systemd-logind.service(8)",
          "systemd-networkd.service(8)"}
-LONG = r"--([a-z][a-z-]*)"
+LONG = r"--([a-z][a-z0-9-]*)"
 MANDOC = shutil.which("mandoc")
 
 
@@ -57,7 +57,7 @@ def page_options(text):
     lines = [line for line in text.splitlines() if line.startswith(".") and not line.startswith('.\\"')]
     # An option that is said of another program comes after its .Nm or .Xr.
     own = [line for line in lines if not re.match(r"\.(Nm|Xr) \S+ .*Fl", line)]
-    return set(re.findall(r"\bFl -([a-z][a-z-]*)", "\n".join(own))) | set(re.findall(r"\| -([a-z]+)$", "\n".join(own), re.M))
+    return set(re.findall(r"\bFl -([a-z][a-z0-9-]*)", "\n".join(own))) | set(re.findall(r"\| -([a-z]+)$", "\n".join(own), re.M))
 
 
 class Options(unittest.TestCase):

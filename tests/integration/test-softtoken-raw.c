@@ -93,9 +93,10 @@ static void test_errors(void **state)
 	struct softtoken *t = *state;
 	uint8_t channel[4], report[REPORT];
 	static const uint8_t unopened[4] = {1, 2, 3, 4};
+	static const char *const without[] = {"--no-x25519", NULL};
 	int fd;
 
-	softtoken_plug(t, NULL);
+	softtoken_plug(t, without);
 	fd = softtoken_connect(t);
 	open_channel(fd, channel);
 	send_report(fd, channel, 0x57, "vendor", 6);

@@ -30,8 +30,9 @@ static void test_info(void **state)
 	assert_true(fido_dev_supports_permissions(dev));
 	assert_false(fido_dev_has_uv(dev));
 	assert_int_equal(fido_dev_get_cbor_info(dev, info), FIDO_OK);
-	assert_int_equal(fido_cbor_info_extensions_len(info), 2);
+	assert_int_equal(fido_cbor_info_extensions_len(info), 3);
 	assert_string_equal(fido_cbor_info_extensions_ptr(info)[1], "hmac-secret");
+	assert_string_equal(fido_cbor_info_extensions_ptr(info)[2], "wgX25519");
 	assert_int_equal(fido_cbor_info_maxmsgsiz(info), 2048);
 	assert_int_equal(fido_cbor_info_protocols_ptr(info)[0], 2);
 	assert_int_equal(fido_cbor_info_maxcredidlen(info), 127);
@@ -329,9 +330,9 @@ static void test_pin_right_fills_up(void **state)
 	es256_pk_free(&m.key);
 }
 
-static void test_without_hmac_secret(void **state)
+static void test_without_extensions(void **state)
 {
-	static const char *const without[] = {"--no-hmac-secret", NULL};
+	static const char *const without[] = {"--no-hmac-secret", "--no-x25519", NULL};
 	struct softtoken *t = *state;
 	fido_cbor_info_t *info = fido_cbor_info_new();
 	fido_dev_t *dev;
@@ -361,7 +362,7 @@ int main(void)
 		TEST(test_pin),
 		TEST(test_pin_lockout),
 		TEST(test_pin_right_fills_up),
-		TEST(test_without_hmac_secret),
+		TEST(test_without_extensions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

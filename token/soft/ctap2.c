@@ -73,10 +73,12 @@ static int get_info(struct ctap2 *a, struct writer *w)
 	writer_text(w, "FIDO_2_0");
 	writer_text(w, "FIDO_2_1");
 	writer_int(w, 0x02); /* extensions */
-	writer_array(w, a->no_hmac_secret ? 1 : 2);
+	writer_array(w, 1u + !a->no_hmac_secret + a->x25519);
 	writer_text(w, "credProtect");
 	if (!a->no_hmac_secret)
 		writer_text(w, "hmac-secret");
+	if (a->x25519)
+		writer_text(w, X25519_EXTENSION);
 	writer_int(w, 0x03);
 	writer_bytes(w, ctap2_aaguid, sizeof(ctap2_aaguid));
 	writer_int(w, 0x04); /* options */
@@ -127,6 +129,7 @@ static int reset_data(struct ctap2 *a)
 
 	a->data->master = NULL;
 	a->data->pin_hash = NULL;
+	a->data->x25519 = NULL;
 	if (store_data_reset(a->data) == 0 && a->save(a->userdata) == 0) {
 		store_data_clear(&old);
 		return CTAP2_OK;
@@ -151,6 +154,8 @@ static int reset(struct ctap2 *a, const struct ctap2_call *call)
 		return status;
 	ctap2_pin_token_drop(a);
 	a->mismatches = 0;
+	if (a->after_reset)
+		a->after_reset(a->userdata);
 	if (ctap2_renew_agreement(a, PINAUTH_ONE) < 0)
 		return CTAP2_OTHER;
 	return ctap2_internal(ctap2_renew_agreement(a, PINAUTH_TWO));

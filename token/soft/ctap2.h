@@ -66,6 +66,8 @@ struct ctap2 {
 	int (*save)(void *userdata); /* writes *data; a failure fails the request */
 	void *userdata;
 	bool no_hmac_secret;
+	bool x25519; /* lists wgX25519 among its extensions */
+	void (*after_reset)(void *userdata); /* NULL, or told that *data was emptied */
 	uint64_t plugged_us;
 	EVP_PKEY *agreement[2]; /* per PIN protocol */
 	struct ctap2_pin_token token;

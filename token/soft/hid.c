@@ -87,6 +87,7 @@ void softhid_init(struct softhid *h,
 	h->send = send;
 	h->userdata = userdata;
 	h->next_channel = first_channel;
+	h->misbehaving = SOFTHID_CBOR;
 	h->touch_timeout_us = WGFIDO_TOUCH_TIMEOUT_SECONDS * US_PER_SEC;
 	go_idle(h);
 }
@@ -108,6 +109,12 @@ static bool channel_use(struct softhid *h, uint32_t channel)
 	return false;
 }
 
+static void channel_ended(struct softhid *h, uint32_t channel)
+{
+	if (h->channel_ended)
+		h->channel_ended(h->channel_userdata, channel);
+}
+
 static uint32_t channel_open(struct softhid *h)
 {
 	size_t oldest = SOFTHID_CHANNELS_MAX;
@@ -123,6 +130,8 @@ static uint32_t channel_open(struct softhid *h)
 			(oldest == SOFTHID_CHANNELS_MAX || h->channels[i].used < h->channels[oldest].used))
 			oldest = i;
 	}
+	if (h->channels[oldest].id != 0)
+		channel_ended(h, h->channels[oldest].id);
 	h->channels[oldest].id = h->next_channel;
 	h->channels[oldest].used = ++h->use_count;
 	return h->next_channel;
@@ -139,6 +148,8 @@ static void handle_init(struct softhid *h, uint32_t channel, const uint8_t *data
 	}
 	if (channel != SOFTHID_BROADCAST && h->state != SOFTHID_IDLE && h->channel == channel)
 		go_idle(h);
+	if (channel != SOFTHID_BROADCAST)
+		channel_ended(h, channel);
 	memcpy(answer, data, INIT_NONCE_SIZE);
 	put_channel(answer + 8, channel == SOFTHID_BROADCAST ? channel_open(h) : channel);
 	answer[12] = PROTOCOL_VERSION;
@@ -155,7 +166,7 @@ static void deliver(struct softhid *h, uint64_t now_us)
 	struct softhid_reply *reply = &h->reply;
 	enum softhid_misbehaviour how = h->misbehaviour;
 
-	if (h->command != SOFTHID_CBOR)
+	if (h->command != h->misbehaving)
 		how = SOFTHID_HONEST;
 	if (how != SOFTHID_HONEST && h->honest_first > 0) {
 		h->honest_first--;
@@ -202,6 +213,7 @@ static void call_handler(struct softhid *h, enum ctap2_touch touch, uint64_t now
 		.payload = h->buffer,
 		.len = h->expected,
 		.received_us = h->received_us,
+		.now_us = now_us,
 		.touch = touch,
 	};
 

@@ -40,7 +40,7 @@ enum softhid_error {
 	SOFTHID_ERR_OTHER = 0x7f,
 };
 
-/* What to do wrong with the answer of a CBOR command: for tests of the host. */
+/* What to do wrong with the answer of one command, CBOR if not said otherwise: for tests of the host. */
 enum softhid_misbehaviour {
 	SOFTHID_HONEST,
 	SOFTHID_GARBAGE,	   /* well framed, CTAP2_OK, and then nonsense */
@@ -63,6 +63,7 @@ struct softhid_message {
 	const uint8_t *payload;
 	size_t len;
 	uint64_t received_us;
+	uint64_t now_us; /* later than received_us when a touch was waited for */
 	enum ctap2_touch touch;
 };
 
@@ -89,6 +90,9 @@ struct softhid {
 		softhid_handler handle;
 		void *userdata;
 	} handlers[128];
+	/* NULL, or told when a channel is initialised anew or forgotten: what a handler keeps of it is over. */
+	void (*channel_ended)(void *userdata, uint32_t channel);
+	void *channel_userdata;
 
 	struct {
 		uint32_t id; /* 0: free */
@@ -111,8 +115,9 @@ struct softhid {
 	struct softhid_reply reply;
 
 	enum softhid_misbehaviour misbehaviour;
+	uint8_t misbehaving; /* the command */
 	uint64_t slow_us;
-	unsigned int honest_first; /* so many CBOR answers are given as they should be */
+	unsigned int honest_first; /* so many of its answers are given as they should be */
 };
 
 /* first_channel: where channel numbers start; any. */

@@ -16,7 +16,8 @@ static const struct {
 	{"touch", verb_touch, "touch it: waits until a touch is wanted"},
 	{"status", verb_status, "print whether it waits for a touch: \"touch\" or \"idle\""},
 	{"set-pin", verb_set_pin, "set its PIN, read from standard input, while it is unplugged"},
-	{"reset", verb_reset, "forget PIN and credentials, while it is unplugged"},
+	{"reset", verb_reset, "forget PIN, credentials, X25519 keys and hosts, while it is unplugged"},
+	{"forget", verb_forget, "erase an X25519 key or a paired host, while it is unplugged"},
 	{"info", verb_info, "print what its state file says"},
 };
 

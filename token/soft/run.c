@@ -22,6 +22,7 @@ struct token {
 	const struct run_options *options;
 	struct store store;
 	struct ctap2 ctap2;
+	struct soft_x25519 *x25519; /* NULL with --no-x25519 */
 	struct softhid hid;
 	struct transport *transport;
 	struct control control;
@@ -43,6 +44,14 @@ static int on_save(void *userdata)
 	if (r < 0)
 		log_error("%s: cannot be written: %s", t->options->state, strerror(-r));
 	return r;
+}
+
+static void after_reset(void *userdata)
+{
+	struct token *t = userdata;
+
+	if (t->x25519 && soft_x25519_reset(t->x25519) < 0)
+		log_error("%s: no new X25519 identity", t->options->state);
 }
 
 static void on_send(void *userdata, const uint8_t report[static SOFTHID_REPORT_SIZE])
@@ -259,6 +268,21 @@ static int open_sockets(struct token *t)
 	return r;
 }
 
+static int plug_x25519(struct token *t)
+{
+	int r = soft_x25519_new(&t->x25519, &t->store.data, on_save, t);
+
+	if (r < 0) {
+		log_error("no X25519 identity: %s", strerror(-r));
+		return r;
+	}
+	soft_x25519_set_lie(t->x25519, t->options->lie, t->options->honest_first);
+	softhid_set_handler(&t->hid, X25519_COMMAND, soft_x25519_handle, t->x25519);
+	t->hid.channel_ended = soft_x25519_channel_ended;
+	t->hid.channel_userdata = t->x25519;
+	return 0;
+}
+
 static int plug(struct token *t)
 {
 	const struct run_options *o = t->options;
@@ -278,9 +302,17 @@ static int plug(struct token *t)
 		return r;
 	}
 	t->ctap2.no_hmac_secret = o->no_hmac_secret;
+	t->ctap2.x25519 = !o->no_x25519;
+	t->ctap2.after_reset = after_reset;
 	softhid_init(&t->hid, on_send, t, first_channel);
 	softhid_set_handler(&t->hid, SOFTHID_CBOR, softhid_handle_cbor, &t->ctap2);
+	if (!o->no_x25519) {
+		r = plug_x25519(t);
+		if (r < 0)
+			return r;
+	}
 	t->hid.misbehaviour = o->misbehaviour;
+	t->hid.misbehaving = o->misbehaving;
 	t->hid.honest_first = o->honest_first;
 	t->hid.slow_us = o->slow_us;
 	t->signal_fd = open_signals();
@@ -299,6 +331,7 @@ static void unplug(struct token *t)
 	control_close(&t->control);
 	if (t->signal_fd >= 0)
 		close(t->signal_fd);
+	t->x25519 = soft_x25519_free(t->x25519);
 	ctap2_clear(&t->ctap2);
 	store_close(&t->store);
 }

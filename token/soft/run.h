@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "token/soft/hid.h"
+#include "token/soft/x25519.h"
 
 enum run_touch { RUN_TOUCH_AUTO, RUN_TOUCH_MANUAL, RUN_TOUCH_TTY };
 
@@ -16,8 +17,10 @@ struct run_options {
 	bool uhid, usb;
 	enum run_touch touch;
 	mode_t socket_mode;
-	bool no_hmac_secret, quiet;
+	bool no_hmac_secret, no_x25519, quiet;
 	enum softhid_misbehaviour misbehaviour;
+	uint8_t misbehaving; /* the command */
+	enum soft_x25519_lie lie;
 	unsigned int honest_first;
 	uint64_t slow_us;
 };

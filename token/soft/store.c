@@ -23,13 +23,15 @@
 #define AT_RESERVED 26
 #define AT_MASTER 28
 #define AT_PIN_HASH 60
-#define AT_CHECKSUM 76
+#define AT_X25519 76 /* from version 2 on */
+#define AT_CHECKSUM (AT_X25519 + STORE_X25519_SIZE)
+#define AT_CHECKSUM_1 76
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 
 static const uint8_t magic[8] = "WGFSOFT\n";
 
-_Static_assert(AT_CHECKSUM + SHA256_SIZE == STORE_FILE_SIZE, "size of the state file");
+_Static_assert(AT_CHECKSUM + SHA256_SIZE == STORE_FILE_SIZE && AT_CHECKSUM_1 + SHA256_SIZE == STORE_FILE_SIZE_1, "size of the state file");
 
 static void put_u32(uint8_t *p, uint32_t v)
 {
@@ -53,32 +55,51 @@ int store_encode(uint8_t buf[static STORE_FILE_SIZE], const struct store_data *d
 	buf[AT_PIN_RETRIES] = d->pin_retries;
 	memcpy(buf + AT_MASTER, secret_borrow(d->master), 32);
 	memcpy(buf + AT_PIN_HASH, secret_borrow(d->pin_hash), STORE_PIN_HASH_SIZE);
+	store_encode_x25519(buf + AT_X25519, d->x25519);
 	return evp_sha256(buf + AT_CHECKSUM, buf, AT_CHECKSUM);
+}
+
+static struct store_x25519 *new_x25519(void)
+{
+	struct store_x25519 *x = sodium_malloc(sizeof(*x));
+
+	if (x)
+		sodium_memzero(x, sizeof(*x));
+	return x;
 }
 
 int store_decode(struct store_data *ret, const uint8_t *buf, size_t len)
 {
 	uint8_t checksum[SHA256_SIZE];
 	struct store_data d = {0};
+	size_t at_checksum;
+	uint32_t version;
 	int r;
 
 	if (len < AT_VERSION + 4 || memcmp(buf + AT_MAGIC, magic, sizeof(magic)) != 0)
 		return -EBADMSG;
-	if (get_u32(buf + AT_VERSION) != STORE_VERSION)
+	version = get_u32(buf + AT_VERSION);
+	if (version != STORE_VERSION && version != 1)
 		return -EPROTONOSUPPORT;
-	if (len != STORE_FILE_SIZE)
+	at_checksum = version == 1 ? AT_CHECKSUM_1 : AT_CHECKSUM;
+	if (len != at_checksum + SHA256_SIZE)
 		return -EBADMSG;
-	r = evp_sha256(checksum, buf, AT_CHECKSUM);
+	r = evp_sha256(checksum, buf, at_checksum);
 	if (r < 0)
 		return r;
-	if (memcmp(checksum, buf + AT_CHECKSUM, sizeof(checksum)) != 0 || buf[AT_PIN_SET] > 1 ||
+	if (memcmp(checksum, buf + at_checksum, sizeof(checksum)) != 0 || buf[AT_PIN_SET] > 1 ||
 		buf[AT_PIN_RETRIES] > STORE_PIN_RETRIES || buf[AT_RESERVED] || buf[AT_RESERVED + 1])
 		return -EBADMSG;
 	d.master = secret_new(32);
 	d.pin_hash = secret_new(STORE_PIN_HASH_SIZE);
-	if (!d.master || !d.pin_hash) {
+	d.x25519 = new_x25519();
+	if (!d.master || !d.pin_hash || !d.x25519) {
 		store_data_clear(&d);
 		return -ENOMEM;
+	}
+	if (version != 1 && !store_decode_x25519(d.x25519, buf + AT_X25519)) {
+		store_data_clear(&d);
+		return -EBADMSG;
 	}
 	memcpy(secret_borrow_mut(d.master), buf + AT_MASTER, 32);
 	memcpy(secret_borrow_mut(d.pin_hash), buf + AT_PIN_HASH, STORE_PIN_HASH_SIZE);
@@ -93,17 +114,21 @@ int store_decode(struct store_data *ret, const uint8_t *buf, size_t len)
 int store_data_reset(struct store_data *d)
 {
 	struct secret *master = secret_new(32), *pin_hash = secret_new(STORE_PIN_HASH_SIZE);
+	struct store_x25519 *x25519 = new_x25519();
 
-	if (!master || !pin_hash) {
+	if (!master || !pin_hash || !x25519) {
 		secret_free(master);
 		secret_free(pin_hash);
+		sodium_free(x25519);
 		return -ENOMEM;
 	}
 	secret_fill_random(master);
 	secret_free(d->master);
 	secret_free(d->pin_hash);
+	sodium_free(d->x25519);
 	d->master = master;
 	d->pin_hash = pin_hash;
+	d->x25519 = x25519;
 	d->pin_set = false;
 	d->pin_retries = STORE_PIN_RETRIES;
 	d->sign_count = 0;
@@ -116,6 +141,8 @@ void store_data_clear(struct store_data *d)
 {
 	d->master = secret_free(d->master);
 	d->pin_hash = secret_free(d->pin_hash);
+	sodium_free(d->x25519);
+	d->x25519 = NULL;
 }
 
 /* The state file is replaced by every write, so that the lock has a file of its own, which stays. */

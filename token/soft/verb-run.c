@@ -35,13 +35,19 @@ static const char help[] =
 	"  --help\n\n"
 	"For tests of the other side only:\n"
 	"  --no-hmac-secret    a key without that extension\n"
+	"  --no-x25519         a key without wgX25519\n"
 	"  --misbehave MODE    answers to CBOR commands are\n"
 	"              garbage             nonsense in good frames\n"
 	"              toolong             7609 bytes long\n"
 	"              silent              never sent\n"
 	"              slow[=MS]           sent after MS milliseconds, without keepalives (default 3000)\n"
 	"              keepalive-forever   \"processing\", without an end\n"
-	"  --misbehave-after N the first N answers to CBOR commands are honest\n";
+	"  --misbehave-x25519 MODE  answers of wgX25519, instead of those to CBOR commands, are one of the above, or\n"
+	"              short               one byte too short\n"
+	"              long                one byte too long\n"
+	"              zero                of zeros where a shared secret belongs\n"
+	"              replay              the one before, again\n"
+	"  --misbehave-after N the first N answers to such commands are honest\n";
 
 static int parse_number(unsigned long *ret, const char *text, int base, unsigned long max)
 {
@@ -74,6 +80,7 @@ static int parse_misbehave(struct run_options *o, const char *text)
 {
 	unsigned long ms;
 
+	o->misbehaving = SOFTHID_CBOR;
 	if (strcmp(text, "garbage") == 0) {
 		o->misbehaviour = SOFTHID_GARBAGE;
 	} else if (strcmp(text, "toolong") == 0) {
@@ -93,6 +100,31 @@ static int parse_misbehave(struct run_options *o, const char *text)
 	return 0;
 }
 
+static int parse_misbehave_x25519(struct run_options *o, const char *text)
+{
+	static const struct {
+		const char *name;
+		enum soft_x25519_lie lie;
+	} lies[] = {
+		{"garbage", SOFT_X25519_GARBAGE},
+		{"short", SOFT_X25519_SHORT},
+		{"long", SOFT_X25519_LONG},
+		{"zero", SOFT_X25519_ZERO},
+		{"replay", SOFT_X25519_REPLAY},
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		if (strcmp(text, lies[i].name) == 0) {
+			o->lie = lies[i].lie;
+			return 0;
+		}
+	}
+	r = parse_misbehave(o, text);
+	o->misbehaving = X25519_COMMAND;
+	return r;
+}
+
 enum {
 	OPT_STATE = 256,
 	OPT_SOCKET,
@@ -103,8 +135,10 @@ enum {
 	OPT_NAME,
 	OPT_MODE,
 	OPT_NO_HMAC,
+	OPT_NO_X25519,
 	OPT_QUIET,
 	OPT_MISBEHAVE,
+	OPT_MISBEHAVE_X25519,
 	OPT_AFTER,
 	OPT_HELP
 };
@@ -119,8 +153,10 @@ static const struct option options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"socket-mode", required_argument, NULL, OPT_MODE},
 	{"no-hmac-secret", no_argument, NULL, OPT_NO_HMAC},
+	{"no-x25519", no_argument, NULL, OPT_NO_X25519},
 	{"quiet", no_argument, NULL, OPT_QUIET},
 	{"misbehave", required_argument, NULL, OPT_MISBEHAVE},
+	{"misbehave-x25519", required_argument, NULL, OPT_MISBEHAVE_X25519},
 	{"misbehave-after", required_argument, NULL, OPT_AFTER},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
@@ -160,11 +196,16 @@ static int take_option(struct run_options *o, int option)
 	case OPT_NO_HMAC:
 		o->no_hmac_secret = true;
 		return 0;
+	case OPT_NO_X25519:
+		o->no_x25519 = true;
+		return 0;
 	case OPT_QUIET:
 		o->quiet = true;
 		return 0;
 	case OPT_MISBEHAVE:
 		return parse_misbehave(o, optarg);
+	case OPT_MISBEHAVE_X25519:
+		return parse_misbehave_x25519(o, optarg);
 	case OPT_AFTER:
 		if (parse_number(&number, optarg, 10, 1000000) < 0)
 			return -1;
@@ -182,6 +223,7 @@ int verb_run(int argc, char **argv)
 		.touch = RUN_TOUCH_AUTO,
 		.socket_mode = SERVER_MODE_DEFAULT,
 		.misbehaviour = SOFTHID_HONEST,
+		.misbehaving = SOFTHID_CBOR,
 		.slow_us = 3 * US_PER_SEC,
 	};
 	int option, index = 0;

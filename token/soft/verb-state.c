@@ -23,7 +23,8 @@ static const char help_set_pin[] =
 
 static const char help_reset[] =
 	"Usage: wgfido-softtoken reset --state FILE\n\n"
-	"Makes an unplugged token as good as new: its PIN and all credentials made with it are gone.\n\n"
+	"Makes an unplugged token as good as new: its PIN, all credentials made with it, its X25519\n"
+	"keys and the hosts that were paired are gone.\n\n"
 	"  --state FILE        its keys\n"
 	"  --help\n";
 
@@ -203,6 +204,7 @@ int verb_info(int argc, char **argv)
 	printf("pin: %s\n", d.pin_set ? "set" : "not set");
 	printf("pin tries left: %u of %d\n", d.pin_retries, STORE_PIN_RETRIES);
 	printf("signatures: %u\n", d.sign_count);
+	verb_print_x25519(d.x25519);
 	store_data_clear(&d);
 	return EXIT_SUCCESS;
 }

@@ -23,6 +23,7 @@ static bool load_identity(struct x25519_device *d)
 	uint8_t private_key[KEY];
 	bool used = false, good;
 
+	memset(d->hello.token_public, 0, KEY);
 	good = d->storage->read_identity(d->userdata, private_key, &used) == 0;
 	if (good && !used)
 		good = d->crypto->random(private_key, KEY) == 0 && d->storage->write_identity(d->userdata, private_key) == 0;
@@ -306,6 +307,8 @@ static enum x25519_status pair(struct work *w)
 	uint8_t place = 0;
 	bool known;
 
+	if (x25519_is_zero(d->hello.token_public)) /* a reset that could not be finished */
+		return X25519_STORAGE;
 	if (!good_host_key(d, w->request->key))
 		return X25519_BAD_POINT;
 	status = find_place(d, w->request->key, &place, &known);

@@ -100,7 +100,8 @@ enum x25519_verdict { X25519_ANSWERED, X25519_TOUCH_WANTED };
 /* features: of enum x25519_feature. Makes the channel key where there is none. False: no randomness, or no storage. */
 bool x25519_device_init(struct x25519_device *d, const struct x25519_crypto *crypto,
 	const struct x25519_storage *storage, void *userdata, uint32_t features);
-/* After storage was emptied (authenticatorReset): all channels end, and there is a new channel key. */
+/* After storage was emptied (authenticatorReset): all channels end, and there is a new channel key. False: there is none, and
+ * nobody is paired or gets a channel. */
 bool x25519_device_reset(struct x25519_device *d);
 void x25519_device_forget(struct x25519_device *d, uint32_t cid);
 /* Wipes it; storage stays. */
