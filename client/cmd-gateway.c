@@ -11,6 +11,7 @@
 #include "client/target.h"
 #include "client/text.h"
 #include "client/verb.h"
+#include "client/window-keys.h"
 #include "common/config.h"
 #include "common/schedule.h"
 #include "common/secret.h"
@@ -80,14 +81,58 @@ static int psk_gateway(const struct proxy_tunnel *t)
 	return 0;
 }
 
+/* -1 = go on with the argument at optind, else the exit status. */
+static int parse_options(struct window_options *o, const struct verb *verb, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"windows", required_argument, NULL, OPTION_WINDOWS},
+		{"window", required_argument, NULL, OPTION_WINDOW},
+		{"from", required_argument, NULL, OPTION_FROM},
+		{"output", required_argument, NULL, OPTION_OUTPUT},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == OPTION_WINDOWS) {
+			o->windows = optarg;
+		} else if (c == OPTION_WINDOW) {
+			o->window = optarg;
+		} else if (c == OPTION_FROM) {
+			o->from = optarg;
+		} else if (c == OPTION_OUTPUT) {
+			o->output = optarg;
+		} else if (c == OPTION_HELP) {
+			verb_print_help(verb, stdout);
+			return 0;
+		} else {
+			return verb_usage(verb);
+		}
+	}
+	if (!o->windows && (o->window || o->from || o->output))
+		return verb_usage_error(verb, "--window, --from and --output are of --windows");
+	if (optind + 1 != argc)
+		return verb_usage_error(verb, "Say which tunnel");
+	return -1;
+}
+
 static int gateway_main(const struct verb *verb, int argc, char **argv)
 {
 	_cleanup_proxy_ struct proxy *p = NULL;
+	struct window_options o = {};
 	struct proxy_tunnel *t;
 	int r;
 
-	r = target_parse_tunnel(&t, &p, verb, argc, argv);
+	r = parse_options(&o, verb, argc, argv);
 	if (r >= 0)
+		return r;
+	if (o.windows)
+		return window_keys_main(verb, argv[optind], &o);
+	r = proxy_open(&p);
+	if (!r)
+		r = target_resolve_tunnel(&t, p, argv[optind]);
+	if (r)
 		return r;
 	if (!*t->public_key)
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no token key yet: `wgfido %s %s` makes one",
@@ -104,8 +149,15 @@ static int gateway_main(const struct verb *verb, int argc, char **argv)
 const struct verb verb_gateway = {
 	"gateway",
 	gateway_main,
-	"TUNNEL",
+	"TUNNEL [--windows TIME]",
 	"Print the lines that the other end adds",
 	"Mode = psk: a [Peer] for the other end's /etc/wgfido/IFACE.conf, and a random PresharedKey for its\n"
-	"WireGuard configuration, a new one at each call. Mode = identity: just the public key.\n",
+	"WireGuard configuration, a new one at each call. Mode = identity: just the public key.\n\n"
+	"With --windows, to be run at the gateway: makes its window keys for peers whose token key never leaves its\n"
+	"token, a file of public keys that end with a window of time each. It is made from the private key of the\n"
+	"running interface or of its wg-quick file.\n\n"
+	"  --windows TIME     make window keys, for such a time from now on: 90d\n"
+	"  --window PLAN      how long each lasts and when one begins: 24h (the default, at 00:00 UTC), \"24h at 04:00\"\n"
+	"  --from DATE        begin with the window of that date instead of now's: 2026-12-01\n"
+	"  --output FILE      write them there instead of " WGFIDO_SYSCONFDIR "/TUNNEL.windows; - is the standard output\n",
 };

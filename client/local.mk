@@ -52,6 +52,7 @@ client_libclient_a_SOURCES = \
 	client/wgconf.c client/wgconf.h \
 	client/wgfile.c client/wgfile.h \
 	client/wgshow.c client/wgshow.h \
+	client/window-keys.c client/window-keys.h \
 	client/wrap.c client/wrap.h
 client_libclient_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
 
@@ -68,7 +69,7 @@ client_wgfido_prompt_CFLAGS = $(client_libclient_a_CFLAGS)
 client_wgfido_prompt_LDADD = $(CLIENT_LIBS)
 
 CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py \
-	tests/integration/test-client-broker.py tests/integration/test-client-nm.py \
+	tests/integration/test-client-broker.py tests/integration/test-client-nm.py tests/integration/test-client-windows.py \
 	tests/integration/test-prompt.py tests/integration/test-desktop.py
 EXTRA_DIST += docs/desktop.md docs/desktop.png tests/integration/prompt_case.py tests/integration/desktop_case.py \
 	tests/integration/mock_notifications.py

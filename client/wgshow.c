@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/encoding.h"
+
 #define OUTPUT_MAX (4u << 20)
 
 static int read_all(char **ret, int fd)
@@ -41,10 +43,23 @@ static int read_all(char **ret, int fd)
 	return 0;
 }
 
-int wgshow(char **ret, const char *ifname, const char *field)
+static int read_key(struct secret **ret, int fd)
+{
+	_cleanup_secret_ struct secret *text = NULL;
+	int r = secret_from_fd(&text, fd, SECRET_MAX);
+
+	if (r < 0)
+		return r;
+	r = secret_from_base64(ret, (const char *)secret_borrow(text), secret_len(text));
+	return r == -EINVAL ? -ENOKEY : r;
+}
+
+/* Into *ret_text, or what is secret into *ret_key. */
+static int run(char **ret_text, struct secret **ret_key, const char *ifname, const char *field)
 {
 	char *argv[] = {(char[]){"wg"}, (char[]){"show"}, (char *)(uintptr_t)ifname, (char *)(uintptr_t)field, NULL};
 	posix_spawn_file_actions_t actions;
+	struct secret *key = NULL;
 	char *text = NULL;
 	int fds[2], status, r;
 	pid_t pid;
@@ -64,18 +79,32 @@ int wgshow(char **ret, const char *ifname, const char *field)
 		goto out;
 	close(fds[1]);
 	fds[1] = -1;
-	r = read_all(&text, fds[0]);
+	r = ret_key ? read_key(&key, fds[0]) : read_all(&text, fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!r && (!WIFEXITED(status) || WEXITSTATUS(status)))
+	if ((!r || ret_key) && (!WIFEXITED(status) || WEXITSTATUS(status)))
 		r = -ENODEV;
-	if (r < 0)
+	if (r < 0) {
 		free(text);
-	else
-		*ret = text;
+		secret_free(key);
+	} else if (ret_key) {
+		*ret_key = key;
+	} else {
+		*ret_text = text;
+	}
 out:
 	close(fds[0]);
 	if (fds[1] >= 0)
 		close(fds[1]);
 	return r;
+}
+
+int wgshow(char **ret, const char *ifname, const char *field)
+{
+	return run(ret, NULL, ifname, field);
+}
+
+int wgshow_private_key(struct secret **ret, const char *ifname)
+{
+	return run(NULL, ret, ifname, "private-key");
 }

@@ -71,6 +71,7 @@ _wgfido() {
 	approve) options="--for --wait $key" ;;
 	protect) options="--rekey --no-recovery $new $key" ;;
 	unprotect) options="--recovery --recovery-fd $key" ;;
+	gateway) options="--windows --window --from --output" ;;
 	enroll | rekey) options="--no-recovery $new $key" ;;
 	nm) options="--identity --psk --no-recovery --recovery --recovery-fd $new $key" ;;
 	keyslot) options="--recovery --recovery-fd $new $key" ;;
@@ -78,7 +79,7 @@ _wgfido() {
 	# The arguments that are complete already; what an option takes is none of them.
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--for | --token | --uv | --label | --pin-fd | --recovery-fd) ((i++)) ;;
+		--for | --token | --uv | --label | --pin-fd | --recovery-fd | --windows | --window | --from | --output) ((i++)) ;;
 		-*) ;;
 		*) places+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -87,7 +88,10 @@ _wgfido() {
 	--uv) words="auto pin presence" ;;
 	--for) words="30m 1h 4h 8h" ;;
 	--token) words=$(_wgfido_status tokens) ;;
-	--label | --pin-fd | --recovery-fd) return ;;
+	--windows) words="30d 90d 365d" ;;
+	--window) words="24h 12h" ;;
+	--output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+	--label | --pin-fd | --recovery-fd | --from) return ;;
 	*)
 		case $cur:$verb:${#places[@]} in
 		-*) words="$options --help" ;;

@@ -63,7 +63,7 @@ function __wgfido_places
     set -l skip no
     for word in (commandline -opc)[2..-1]
         switch $word
-            case --for --token --uv --label --pin-fd --recovery-fd
+            case --for --token --uv --label --pin-fd --recovery-fd --windows --window --from --output
                 set skip yes
             case '-*'
             case '*'
@@ -130,6 +130,10 @@ complete -c wgfido -n '__wgfido_verb status' -l json -d 'For programs'
 complete -c wgfido -n '__wgfido_verb status' -l watch -d 'Again at each change'
 complete -c wgfido -n '__wgfido_verb approve' -l for -x -a '30m 1h 4h 8h' -d 'For this long'
 complete -c wgfido -n '__wgfido_verb approve' -l wait -d 'Wait for a security key'
+complete -c wgfido -n '__wgfido_verb gateway' -l windows -x -a '30d 90d 365d' -d 'Make window keys for this long'
+complete -c wgfido -n '__wgfido_verb gateway' -l window -x -a '24h 12h' -d 'How long each lasts'
+complete -c wgfido -n '__wgfido_verb gateway' -l from -x -d 'Date of the first window'
+complete -c wgfido -n '__wgfido_verb gateway' -l output -r -F -d 'Write them there'
 complete -c wgfido -n '__wgfido_verb nm' -l identity -d 'Lock the private key'
 complete -c wgfido -n '__wgfido_verb nm' -l psk -d 'Change preshared keys'
 complete -c wgfido -n '__wgfido_verb protect' -l rekey -d 'Make a new key'
