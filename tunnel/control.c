@@ -120,20 +120,29 @@ int control_set_key(struct control *c, struct static_key *key, struct instant no
 	return 0;
 }
 
-void control_set_up(struct control *c, bool up, struct instant now)
+int control_set_up(struct control *c, bool up, struct instant now)
 {
+	int r;
+
 	if (up == c->up)
-		return;
+		return 0;
+	if (up && !c->bound) {
+		r = c->device->path_ops->rebind(c->device->path, &c->listen_port, c->fwmark);
+		if (r < 0)
+			return r;
+		c->bound = true;
+	}
 	c->up = up;
 	if (up) {
 		for (struct peer *p = c->device->first_peer; p; p = p->next_peer)
 			handshake_schedule(p->handshake, now.boot_us);
 		begin_persistent(c, now);
-		return;
+		return 0;
 	}
 	while (c->first_responder)
 		responder_free(c->first_responder);
 	close_refused(c, true, now.boot_us);
+	return 0;
 }
 
 static void cookie_received(struct control *c, const struct message_cookie *m, struct instant now)

@@ -32,7 +32,8 @@ struct control {
 	struct deadlines deadlines;
 	struct responder *first_responder;
 	unsigned int n_responders;
-	uint16_t listen_port; /* 0: not bound yet */
+	bool bound;	      /* there are sockets: since a port was set, or the interface came up */
+	uint16_t listen_port;
 	uint32_t fwmark;
 	bool up; /* the interface; while it is down nothing is begun */
 	/* Called when the first deadline may have changed, from within any of the calls here. NULL: the caller asks after each. */
@@ -48,8 +49,9 @@ void control_clear(struct control *c);
 /* Takes key over (NULL: none). What was made with another key is wiped; of sessions only what they are sent with, as the kernel
  * does, unless there is no new key: then all. A peer with our own public key is removed. 0 or -ENOMEM (no key then). */
 int control_set_key(struct control *c, struct static_key *key, struct instant now);
-/* Of the interface. Up: peers with a persistent keepalive begin. Down: all sessions and handshakes are wiped. */
-void control_set_up(struct control *c, bool up, struct instant now);
+/* Of the interface. Up: binds (a negative errno when that fails: it stays down), and peers with a persistent keepalive begin. Down:
+ * all sessions and handshakes are wiped. */
+int control_set_up(struct control *c, bool up, struct instant now);
 
 /* Both sides of the kick: the inbox and the peers that path threads raised. At most so many handshake messages that others get
  * their turn; true: there are more, call again. */

@@ -3,6 +3,7 @@ noinst_LIBRARIES += tunnel/libtunnel.a
 tunnel_libtunnel_a_SOURCES = \
 	tunnel/allowedips.c tunnel/allowedips.h \
 	tunnel/blake2s.c tunnel/blake2s.h \
+	tunnel/config.c tunnel/config.h \
 	tunnel/control.c tunnel/control.h \
 	tunnel/cookie.c tunnel/cookie.h \
 	tunnel/deadlines.c tunnel/deadlines.h \
@@ -10,6 +11,7 @@ tunnel_libtunnel_a_SOURCES = \
 	tunnel/endpoint.h \
 	tunnel/handshake.c tunnel/handshake.h \
 	tunnel/inbox.c tunnel/inbox.h \
+	tunnel/loop.c tunnel/loop.h \
 	tunnel/message.h \
 	tunnel/noise.c tunnel/noise.h \
 	tunnel/peer.c tunnel/peer.h \
@@ -19,7 +21,9 @@ tunnel_libtunnel_a_SOURCES = \
 	tunnel/session-install.c \
 	tunnel/session.c tunnel/session.h \
 	tunnel/static-key-software.c tunnel/static_key.h \
-	tunnel/timers.c tunnel/timers.h
+	tunnel/timers.c tunnel/timers.h \
+	tunnel/uapi.c tunnel/uapi.h \
+	tunnel/uapi-server.c tunnel/uapi-server.h
 tunnel_libtunnel_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
 TUNNEL_LIBS = tunnel/libtunnel.a common/libcommon.a $(CRYPTO_LIBS) $(SYSTEMD_LIBS) $(COMMON_LIBS)
 
