@@ -9,7 +9,8 @@ token_x25519_libx25519_a_SOURCES = \
 token_x25519_libx25519_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 X25519_LIBS = token/x25519/libx25519.a $(SODIUM_LIBS)
 
-UNIT_TESTS += tests/unit/test-x25519-message tests/unit/test-x25519-channel tests/unit/test-x25519-device
+UNIT_TESTS += tests/unit/test-x25519-message tests/unit/test-x25519-channel tests/unit/test-x25519-device \
+	tests/unit/test-x25519-vectors
 tests_unit_test_x25519_message_SOURCES = tests/unit/test-x25519-message.c tests/unit/unit.h
 tests_unit_test_x25519_message_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_x25519_message_LDADD = $(X25519_LIBS) $(CMOCKA_LIBS)
@@ -21,6 +22,15 @@ tests_unit_test_x25519_device_SOURCES = tests/unit/test-x25519-device.c $(X25519
 	tests/unit/x25519-memory.h tests/unit/unit.h
 tests_unit_test_x25519_device_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_x25519_device_LDADD = $(X25519_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_x25519_vectors_SOURCES = tests/unit/test-x25519-vectors.c tests/unit/x25519-memory.c tests/unit/x25519-memory.h \
+	tests/unit/unit.h
+tests_unit_test_x25519_vectors_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_x25519_vectors_LDADD = $(X25519_LIBS) $(CMOCKA_LIBS)
+
+# The specification, and its vectors.
+EXTRA_DIST += docs/ctaphid-x25519.md tests/vectors/x25519.py tests/vectors/x25519.txt
+dist_check_SCRIPTS += tests/vectors/check-x25519.sh
+TESTS += tests/vectors/check-x25519.sh
 
 # That firmware can take the folder: cross-compiled without a libc.
 dist_check_SCRIPTS += tests/contract/test-freestanding.py
