@@ -12,6 +12,7 @@ common_libcommon_a_SOURCES = \
 	common/secret.c common/secret.h \
 	common/window.c common/window-file.c common/window.h \
 	common/window-plan.c common/window-plan.h \
+	common/wire-card.c common/wire-card.h \
 	common/wire.c common/wire-fields.c common/wire-fields.h common/wire-x25519.c common/wire.h
 common_libcommon_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(INIH_CFLAGS)
 # What a program that links common/libcommon.a links behind it.

@@ -26,6 +26,7 @@
 /* WGFIDO_SYSCONFDIR (/etc/wgfido), WGFIDO_STATEDIR (/var/lib/wgfido), WGFIDO_LIBEXECDIR come from configure. */
 #define WGFIDO_KEYS_SUBDIR "keys"
 #define WGFIDO_AGENT_RUNDIR "/run/wgfido-net"	/* the agent's status files; nothing secret */
+#define WGFIDO_PCSCD_SOCKET "/run/pcscd/pcscd.comm"
 #define WGFIDO_WIREGUARD_RUNDIR "/var/run/wireguard"
 #define WGFIDO_WIREGUARD_CONFDIR "/etc/wireguard"
 

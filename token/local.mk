@@ -23,7 +23,7 @@ TOKEN_LIBS = token/libtoken.a token/x25519/libx25519.a common/libcommon.a $(FIDO
 pkglibexec_PROGRAMS += token/wgfido-token
 token_wgfido_token_SOURCES = token/main.c
 token_wgfido_token_CFLAGS = $(TOKEN_CFLAGS)
-token_wgfido_token_LDADD = $(TOKEN_LIBS)
+token_wgfido_token_LDADD = token/card/libpcsc.a $(TOKEN_LIBS) $(PCSC_LIBS)
 
 UNIT_TESTS += tests/unit/test-ctaphid
 tests_unit_test_ctaphid_SOURCES = tests/unit/test-ctaphid.c tests/unit/fake-token.c tests/unit/fake-token.h

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/log.h"
+#include "common/names.h"
 #include "common/secret.h"
+#include "token/card/card.h"
+#include "token/card/monitor.h"
 #include "token/fido.h"
 #include "token/hid.h"
 #include "token/sandbox.h"
@@ -15,7 +19,7 @@
 #include "token/worker.h"
 
 static const char usage[] =
-	"Usage: wgfido-token --fd N (--hidraw NODE | --soft PATH)\n"
+	"Usage: wgfido-token --fd N (--hidraw NODE | --soft PATH | --card READER | --cards)\n"
 	"\n"
 	"The part of wgfido that talks to one security key. The broker, wgfidod, starts it; there is\n"
 	"nothing to do with it by hand.\n"
@@ -23,6 +27,9 @@ static const char usage[] =
 	"  --fd N         the socket to the broker, already open (SOCK_SEQPACKET)\n"
 	"  --hidraw NODE  the key's device node, /dev/hidrawN\n"
 	"  --soft PATH    the socket of a software token, see wgfido-softtoken --help\n"
+	"  --card READER  the smart card in a reader of pcscd's\n"
+	"  --cards        tell which readers have a card, as they come and go\n"
+	"  --pcscd PATH   the socket of pcscd (default: " WGFIDO_PCSCD_SOCKET ")\n"
 	"  --help         this text\n"
 	"  --version      the version\n"
 	"\n"
@@ -30,7 +37,8 @@ static const char usage[] =
 
 struct arguments {
 	int fd;
-	const char *hidraw, *soft;
+	const char *hidraw, *soft, *card, *pcscd;
+	bool cards;
 };
 
 static int usage_error(const char *what)
@@ -67,13 +75,16 @@ static int parse_arguments(struct arguments *ret, int argc, char **argv)
 		{"fd", required_argument, NULL, 'f'},
 		{"hidraw", required_argument, NULL, 'r'},
 		{"soft", required_argument, NULL, 's'},
+		{"card", required_argument, NULL, 'c'},
+		{"cards", no_argument, NULL, 'C'},
+		{"pcscd", required_argument, NULL, 'p'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	int c;
 
-	*ret = (struct arguments){.fd = -1};
+	*ret = (struct arguments){.fd = -1, .pcscd = WGFIDO_PCSCD_SOCKET};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
@@ -85,6 +96,15 @@ static int parse_arguments(struct arguments *ret, int argc, char **argv)
 			break;
 		case 's':
 			ret->soft = optarg;
+			break;
+		case 'c':
+			ret->card = optarg;
+			break;
+		case 'C':
+			ret->cards = true;
+			break;
+		case 'p':
+			ret->pcscd = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -100,11 +120,23 @@ static int parse_arguments(struct arguments *ret, int argc, char **argv)
 		return usage_error("no arguments but options are taken");
 	if (ret->fd < 0)
 		return usage_error("--fd is missing");
-	if (!ret->hidraw == !ret->soft)
-		return usage_error("exactly one of --hidraw and --soft is needed");
+	if (!!ret->hidraw + !!ret->soft + !!ret->card + ret->cards != 1)
+		return usage_error("exactly one of --hidraw, --soft, --card and --cards is needed");
 	if (check_socket(ret->fd) < 0)
 		return usage_error("--fd does not name a SOCK_SEQPACKET socket");
 	return -1;
+}
+
+static int turn_until_end(struct token_worker *w)
+{
+	int r;
+
+	do
+		r = token_worker_turn(w);
+	while (r > 0);
+	if (r < 0)
+		log_error("%s: %s", r == -ECONNRESET ? "pcscd is gone" : "the broker broke off", strerror(-r));
+	return r;
 }
 
 static int work(const struct arguments *args, struct transport *t)
@@ -124,14 +156,74 @@ static int work(const struct arguments *args, struct transport *t)
 		log_error("cannot enter the sandbox: %s", strerror(-r));
 	else if (!sandbox.landlock && args->hidraw)
 		log_warning("this kernel has no Landlock: files are guarded by their permissions only");
-	if (r == 0) {
-		do
-			r = token_worker_turn(w);
-		while (r > 0);
-		if (r < 0)
-			log_error("the broker broke off: %s", strerror(-r));
-	}
+	if (r == 0)
+		r = turn_until_end(w);
 	token_worker_free(w);
+	return r;
+}
+
+/* The socket to pcscd is connected already, and no other one is made after the sandbox is shut. */
+static int work_card(const struct arguments *args, struct pcsc *pcsc)
+{
+	struct token_worker *w = NULL;
+	struct card *card = NULL;
+	struct sandbox sandbox;
+	int r;
+
+	r = token_worker_new(&w, args->fd, NULL, &clock_system);
+	if (r == 0)
+		r = card_new(&card, pcsc, args->card, &clock_system);
+	if (r < 0)
+		log_error("no guarded memory: %s", strerror(-r));
+	if (r == 0) {
+		token_worker_use_card(w, card);
+		r = sandbox_enter_connected(&sandbox);
+		if (r < 0)
+			log_error("cannot enter the sandbox: %s", strerror(-r));
+	}
+	if (r == 0)
+		r = turn_until_end(w);
+	card_free(card);
+	token_worker_free(w);
+	return r;
+}
+
+static int run_card(const struct arguments *args)
+{
+	struct pcsc *pcsc;
+	int r;
+
+	r = pcsc_system.open(&pcsc, args->pcscd);
+	if (r < 0) {
+		log_error("cannot use pcscd at %s: %s", args->pcscd, strerror(-r));
+		return r;
+	}
+	r = work_card(args, pcsc);
+	pcsc->ops->close(pcsc);
+	return r;
+}
+
+/* Ends when pcscd goes; the broker starts it anew, and it waits for pcscd to come back. */
+static int run_monitor(const struct arguments *args)
+{
+	struct sandbox sandbox;
+	struct pcsc *pcsc;
+	int r;
+
+	r = monitor_await(args->pcscd, args->fd);
+	if (r < 0)
+		return r == -ECANCELED ? 0 : r;
+	r = pcsc_system.open(&pcsc, args->pcscd);
+	if (r == -EACCES)
+		monitor_tell_denied(args->fd);
+	if (r < 0)
+		return r;
+	r = sandbox_enter_connected(&sandbox);
+	if (r < 0)
+		log_error("cannot enter the sandbox: %s", strerror(-r));
+	else
+		r = monitor_run(pcsc, args->fd);
+	pcsc->ops->close(pcsc);
 	return r;
 }
 
@@ -150,6 +242,8 @@ int main(int argc, char **argv)
 		log_error("cannot guard memory: %s", strerror(-r));
 		return 1;
 	}
+	if (args.card || args.cards)
+		return (args.card ? run_card(&args) : run_monitor(&args)) < 0 ? 1 : 0;
 	r = args.hidraw ? hid_new(&t, args.hidraw, &clock_system) : seqpacket_new(&t, args.soft, &clock_system);
 	if (r < 0) {
 		log_error("cannot use %s: %s", args.hidraw ? args.hidraw : args.soft, strerror(-r));

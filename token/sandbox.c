@@ -181,7 +181,20 @@ static int allow_seqpacket(scmp_filter_ctx filter)
 	return r;
 }
 
-static int seccomp_fill(scmp_filter_ctx filter, const char *node)
+/* The deadline's timer (token/card/watchdog.c). pcscd is connected already. */
+static int allow_connected(scmp_filter_ctx filter)
+{
+	return allow(filter, "setitimer");
+}
+
+static int allow_token(scmp_filter_ctx filter, const char *node, bool connected)
+{
+	if (connected)
+		return allow_connected(filter);
+	return node ? allow_hidraw(filter) : allow_seqpacket(filter);
+}
+
+static int seccomp_fill(scmp_filter_ctx filter, const char *node, bool connected)
 {
 	int r = allow_memory(filter);
 
@@ -190,7 +203,7 @@ static int seccomp_fill(scmp_filter_ctx filter, const char *node)
 	for (size_t i = 0; r == 0 && i < sizeof(syscalls_allowed) / sizeof(*syscalls_allowed); i++)
 		r = allow(filter, syscalls_allowed[i]);
 	if (r == 0)
-		r = node ? allow_hidraw(filter) : allow_seqpacket(filter);
+		r = allow_token(filter, node, connected);
 	/* stdio asks whether stderr is a terminal */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
@@ -211,7 +224,7 @@ static int seccomp_fill(scmp_filter_ctx filter, const char *node)
 	return r;
 }
 
-static int seccomp_enter(const char *node)
+static int seccomp_enter(const char *node, bool connected)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
@@ -221,14 +234,14 @@ static int seccomp_enter(const char *node)
 	/* Other ABIs' calls (32-bit, x32) as ours: by default only the thread would be ended. */
 	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
-		r = seccomp_fill(filter, node);
+		r = seccomp_fill(filter, node, connected);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
 	return r;
 }
 
-int sandbox_enter(struct sandbox *ret, const char *node)
+static int enter(struct sandbox *ret, const char *node, bool connected)
 {
 	const struct rlimit none = {0};
 	int r;
@@ -242,9 +255,19 @@ int sandbox_enter(struct sandbox *ret, const char *node)
 	if (r < 0)
 		return r;
 	ret->landlock = r > 0;
-	r = seccomp_enter(node);
+	r = seccomp_enter(node, connected);
 	if (r < 0)
 		return r;
 	ret->seccomp = true;
 	return 0;
+}
+
+int sandbox_enter(struct sandbox *ret, const char *node)
+{
+	return enter(ret, node, false);
+}
+
+int sandbox_enter_connected(struct sandbox *ret)
+{
+	return enter(ret, NULL, true);
 }

@@ -17,3 +17,6 @@ struct sandbox {
  * A kernel without Landlock is no error; everything else that fails is (negative errno), and the caller must not go on.
  */
 int sandbox_enter(struct sandbox *ret, const char *node);
+
+/* The same for a worker whose token is behind a socket that is connected already: no file, and no socket either. */
+int sandbox_enter_connected(struct sandbox *ret);

@@ -4,15 +4,19 @@
 #include <errno.h>
 #include <poll.h>
 #include <sodium.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "token/card/watchdog.h"
 #include "token/fido.h"
 #include "token/x25519-ops.h"
 
 struct token_worker {
 	struct interrupt interrupt;
+	struct card_watch card_watch;
+	struct card *card;	/* instead of the transport; NULL: none */
 	int fd;
 	struct transport *transport;
 	struct clock *clock;
@@ -109,6 +113,34 @@ static int answer(struct token_worker *w, struct wire_result *result)
 	return r < 0 ? r : transmit(w, len);
 }
 
+static void on_card_phase(struct card_watch *watch, enum card_phase phase)
+{
+	struct token_worker *w = (struct token_worker *)(void *)((char *)watch - offsetof(struct token_worker, card_watch));
+
+	watchdog_phase(phase);
+	if (phase == CARD_WANTS_TOUCH)
+		report_status(w, WIRE_STATUS_TOUCH);
+}
+
+/* A cancellation, the deadline and the broker's end are the watchdog's, which ends the process. */
+static int serve_card(struct token_worker *w, struct wire_request *request, uint64_t deadline_us)
+{
+	struct wire_result result;
+	int r;
+
+	w->serial = request->serial;
+	r = watchdog_arm(w->fd, request->serial, deadline_us);
+	if (r < 0)
+		return r;
+	card_operate(&result, request, w->card, deadline_us, &w->card_watch);
+	watchdog_disarm();
+	w->serial = 0;
+	r = answer(w, &result);
+	if (r == 0 && card_is_lost(w->card))
+		return -ECONNRESET;
+	return r < 0 ? r : 1;
+}
+
 static int serve(struct token_worker *w, struct wire_request *request)
 {
 	struct fido_status_sink sink = {.status = report_status, .userdata = w};
@@ -116,6 +148,8 @@ static int serve(struct token_worker *w, struct wire_request *request)
 	struct wire_result result;
 	int r;
 
+	if (w->card)
+		return serve_card(w, request, deadline);
 	w->serial = request->serial;
 	w->ended = 1;
 	w->transport->interrupt = &w->interrupt;
@@ -179,6 +213,12 @@ int token_worker_new(struct token_worker **ret, int fd, struct transport *t, str
 	w->clock = clock;
 	*ret = w;
 	return 0;
+}
+
+void token_worker_use_card(struct token_worker *w, struct card *card)
+{
+	w->card = card;
+	w->card_watch.phase = on_card_phase;
 }
 
 struct token_worker *token_worker_free(struct token_worker *w)

@@ -8,9 +8,13 @@
 #include "token/transport.h"
 
 struct token_worker;
+struct card;
 
 /* fd and transport stay the caller's. */
 int token_worker_new(struct token_worker **ret, int fd, struct transport *t, struct clock *clock);
+/* For a smart card instead: transport may be NULL then. The card stays the caller's. Cancelling, the deadline and the broker's end exit the
+ * process (token/card/watchdog.h). */
+void token_worker_use_card(struct token_worker *w, struct card *card);
 struct token_worker *token_worker_free(struct token_worker *w);
 
 /*

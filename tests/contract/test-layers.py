@@ -44,6 +44,7 @@ FENCES = [
     (r"systemd/sd-login\.h", r"daemon/(bus[a-z-]*|logind)\.[ch]$|client/"),
     (r"systemd/sd-daemon\.h", r"(daemon|agent|tunnel|client)/main\.c$"),
     (r"fido\.h|fido/.*", r"token/(?!soft/)"),
+    (r"winscard\.h", r"token/card/pcsc\.c$"),
     (r"hidapi\.h", r"token/hid[a-z-]*\.[ch]$"),
     (r"cbor\.h", r"token/"),
     (r"openssl/.*", r"token/|tunnel/(blake2s|aead-[a-z-]*)\.c$"),

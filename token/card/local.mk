@@ -1,9 +1,24 @@
 # Smart cards: the bytes of their applications (pure), the way to them (PC/SC, where it was found), the worker's operations.
 token_libtoken_a_SOURCES += \
 	token/card/apdu.c token/card/apdu.h \
+	token/card/card.c token/card/card.h token/card/card-internal.h \
+	token/card/card-openpgp.c token/card/card-piv.c \
+	token/card/monitor.c token/card/monitor.h \
 	token/card/openpgp.c token/card/openpgp.h \
+	token/card/pcsc.h \
 	token/card/piv.c token/card/piv.h \
-	token/card/tlv.c token/card/tlv.h
+	token/card/tlv.c token/card/tlv.h \
+	token/card/watchdog.c token/card/watchdog.h
+
+# A library of its own: tests put a fake in its place.
+noinst_LIBRARIES += token/card/libpcsc.a
+token_card_libpcsc_a_CFLAGS = $(TOKEN_CFLAGS) $(PCSC_CFLAGS)
+if HAVE_PCSC
+token_card_libpcsc_a_SOURCES = token/card/pcsc.c
+else
+token_card_libpcsc_a_SOURCES = token/card/pcsc-absent.c
+endif
+EXTRA_DIST += token/card/pcsc.c token/card/pcsc-absent.c
 
 UNIT_TESTS += tests/unit/test-card-apdu
 tests_unit_test_card_apdu_SOURCES = tests/unit/test-card-apdu.c tests/unit/unit.h
@@ -20,3 +35,12 @@ tests_fuzz_fuzz_card_tlv_SOURCES = tests/fuzz/fuzz-card-tlv.c
 tests_fuzz_fuzz_card_tlv_CFLAGS = $(TOKEN_CFLAGS)
 tests_fuzz_fuzz_card_tlv_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_card_tlv_LDADD = tests/fuzz/libreplay.a $(TOKEN_LIBS)
+
+# The project's own card: the applications in memory, and a reader for them in the test's process.
+CARD_EMULATOR = tests/card/emulator.c tests/card/emulator.h
+FAKE_CARD = $(CARD_EMULATOR) tests/card/fake-pcsc.c tests/card/fake-pcsc.h
+
+UNIT_TESTS += tests/unit/test-card
+tests_unit_test_card_SOURCES = tests/unit/test-card.c tests/unit/unit.h $(FAKE_CARD)
+tests_unit_test_card_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_card_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
