@@ -6,6 +6,16 @@ bench_opened_SOURCES = bench/opened.c
 bench_opened_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 bench_opened_LDADD = agent/libdevice.a common/libcommon.a $(MNL_LIBS) $(COMMON_LIBS)
 
+noinst_PROGRAMS += bench/tunnel-path bench/tunnel-path-plain
+bench_tunnel_path_SOURCES = bench/tunnel-path.c
+bench_tunnel_path_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+bench_tunnel_path_LDADD = $(TUNNEL_LIBS)
+bench_tunnel_path_plain_SOURCES = bench/tunnel-path.c
+bench_tunnel_path_plain_CPPFLAGS = $(AM_CPPFLAGS) -DBENCH_PLAIN
+bench_tunnel_path_plain_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+bench_tunnel_path_plain_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=aead_seal,--wrap=aead_open
+bench_tunnel_path_plain_LDADD = $(TUNNEL_LIBS)
+
 BENCHES = bench/bench-tunnel.sh bench/bench-gateway.sh
 EXTRA_DIST += bench/bench-tunnel.sh bench/bench-gateway.sh
 

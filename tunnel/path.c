@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tunnel/path.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tunnel/path-impl.h"
+
+#define RUN_ROOM (AEAD_HEADROOM + 66u * 1024)
+#define OUT_ROOM (AEAD_HEADROOM + TUN_HEADER + TUN_PACKET_MAX + 64u)
+
+uint64_t path_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+void path_end(struct path *p)
+{
+	if (!atomic_exchange(&p->ended, true))
+		device_kick(p->device);
+}
+
+bool path_ended(const struct path *p)
+{
+	return atomic_load(&p->ended);
+}
+
+void path_set_mtu(struct path *p, uint32_t mtu)
+{
+	atomic_store_explicit(&p->mtu, mtu, memory_order_relaxed);
+}
+
+const char *path_describe(const struct path *p)
+{
+	return aead_worker_describe(p->out.cipher);
+}
+
+int path_new(struct path **ret, struct device *d, const struct tun *t, uint32_t mtu, enum aead_kind cipher)
+{
+	/* Large, and of much of it nothing is touched before there is traffic. */
+	struct path *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	p->device = d;
+	p->tun = *t;
+	p->udp.fd[UDP_V4] = p->udp.fd[UDP_V6] = -1;
+	p->in.gro.udp = t->uso;
+	atomic_store(&p->mtu, mtu);
+	p->out.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->in.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = p->out.stop_fd < 0 || p->in.wake_fd < 0 ? -errno : 0;
+	p->out.run.room = malloc(RUN_ROOM);
+	p->out.room = malloc(OUT_ROOM);
+	p->out.stages = stages_new();
+	p->in.batch = udp_batch_new();
+	if (r == 0 && (!p->out.run.room || !p->out.room || !p->out.stages || !p->in.batch))
+		r = -ENOMEM;
+	if (r == 0)
+		r = aead_worker_new(&p->out.cipher, cipher);
+	if (r == 0)
+		r = aead_worker_new(&p->in.cipher, cipher);
+	if (r < 0) {
+		path_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct path *path_free(struct path *p)
+{
+	if (!p)
+		return NULL;
+	udp_close(&p->udp);
+	aead_worker_free(p->out.cipher);
+	aead_worker_free(p->in.cipher);
+	stages_free(p->out.stages);
+	udp_batch_free(p->in.batch);
+	free(p->out.run.room);
+	free(p->out.room);
+	if (p->out.stop_fd >= 0)
+		close(p->out.stop_fd);
+	if (p->in.wake_fd >= 0)
+		close(p->in.wake_fd);
+	munmap(p, sizeof(*p));
+	return NULL;
+}
+
+static void wake(int fd)
+{
+	(void)!eventfd_write(fd, 1);
+}
+
+int path_start(struct path *p)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	r = -pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (r < 0)
+		return r;
+	atomic_store(&p->stop, false);
+	r = -pthread_create(&p->out.thread, NULL, path_out_main, p);
+	if (r == 0) {
+		r = -pthread_create(&p->in.thread, NULL, path_in_main, p);
+		if (r < 0) {
+			atomic_store(&p->stop, true);
+			wake(p->out.stop_fd);
+			pthread_join(p->out.thread, NULL);
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	p->running = r == 0;
+	return r;
+}
+
+void path_stop(struct path *p)
+{
+	if (!p->running)
+		return;
+	atomic_store(&p->stop, true);
+	wake(p->out.stop_fd);
+	wake(p->in.wake_fd);
+	pthread_join(p->out.thread, NULL);
+	pthread_join(p->in.thread, NULL);
+	p->running = false;
+}
+
+/* Control is the only one that changes the sockets, so it may look at them without a lock. */
+static int send_message(void *path, const void *bytes, size_t len, struct endpoint *to)
+{
+	struct path *p = path;
+	bool refused;
+	int r = udp_send(&p->udp, bytes, len, len, 0, to, &refused);
+
+	if (refused) {
+		memset(&to->from, 0, sizeof(to->from));
+		to->from_ifindex = 0;
+	}
+	return r;
+}
+
+static void send_staged(void *path, struct peer *peer, uint64_t now_us, bool always_one)
+{
+	struct path *p = path;
+
+	device_path_lock(p->device, DEVICE_OUT);
+	p->out.now_us = now_us;
+	path_out_staged(p, peer, always_one);
+	device_path_unlock(p->device, DEVICE_OUT);
+}
+
+static void drop_staged(void *path, struct peer *peer)
+{
+	struct path *p = path;
+
+	stage_drop(p->out.stages, &peer->stage);
+}
+
+static int set_mark(const struct udp *u, uint32_t fwmark)
+{
+	for (int i = 0; i < _UDP_FAMILIES; i++)
+		if (u->fd[i] >= 0 && setsockopt(u->fd[i], SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0)
+			return -errno;
+	return 0;
+}
+
+static int rebind(void *path, uint16_t *port, uint32_t fwmark)
+{
+	struct path *p = path;
+	const bool bound = p->udp.fd[UDP_V4] >= 0 || p->udp.fd[UDP_V6] >= 0;
+	struct udp fresh, old;
+	int r;
+
+	/* The port is taken: by us. */
+	if (bound && *port == p->udp.port) {
+		r = fwmark == p->fwmark ? 0 : set_mark(&p->udp, fwmark);
+		if (r == 0)
+			p->fwmark = fwmark;
+		return r;
+	}
+	r = udp_open(&fresh, port, fwmark);
+	if (r < 0)
+		return r;
+	device_lock(p->device);
+	old = p->udp;
+	p->udp = fresh;
+	p->fwmark = fwmark;
+	device_unlock(p->device);
+	/* The in thread may still wait for the old ones. */
+	wake(p->in.wake_fd);
+	udp_close(&old);
+	return 0;
+}
+
+const struct path_ops path_ops = {
+	.send_message = send_message,
+	.send_staged = send_staged,
+	.drop_staged = drop_staged,
+	.rebind = rebind,
+};
