@@ -113,7 +113,7 @@ static void test_device(void **state)
 			fail_msg("%s is not what the device says", expected->name);
 		done++;
 	}
-	assert_int_equal(done, 15);
+	assert_int_equal(done, 16);
 	assert_ptr_equal(next_random, random + 3);
 }
 

@@ -134,11 +134,13 @@ def lines():
     yield "peer.private", peer
     yield "peer.public", public(peer)
 
-    oldest, newest, features, slots, hosts, index = 1, 1, 7, 8, 4, 0
+    oldest, newest, features, slots, hosts, index = 1, 1, 7, 8, 4, 1
     nonce = make("nonce")[:8]
     yield "hello.request", bytes([HELLO]) + nonce
     yield "hello.answer", (bytes([HELLO, OK]) + nonce + bytes([oldest, newest]) + struct.pack("<I", features) +
                            bytes([slots, hosts]) + struct.pack("<I", 0) + public(token))
+    yield "pair-another-host.request", bytes([PAIR]) + public(make("another host"))
+    yield "pair-another-host.answer", bytes([PAIR, OK, 0]) + public(token)
     yield "pair.request", bytes([PAIR]) + public(host)
     yield "pair.answer", bytes([PAIR, OK, index]) + public(token)
 

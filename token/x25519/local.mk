@@ -27,6 +27,12 @@ tests_unit_test_x25519_vectors_SOURCES = tests/unit/test-x25519-vectors.c tests/
 tests_unit_test_x25519_vectors_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_x25519_vectors_LDADD = $(X25519_LIBS) $(CMOCKA_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-x25519-device
+tests_fuzz_fuzz_x25519_device_SOURCES = tests/fuzz/fuzz-x25519-device.c tests/unit/x25519-memory.c tests/unit/x25519-memory.h
+tests_fuzz_fuzz_x25519_device_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_x25519_device_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_x25519_device_LDADD = tests/fuzz/libreplay.a $(X25519_LIBS)
+
 # The specification, and its vectors.
 EXTRA_DIST += docs/ctaphid-x25519.md tests/vectors/x25519.py tests/vectors/x25519.txt
 dist_check_SCRIPTS += tests/vectors/check-x25519.sh
