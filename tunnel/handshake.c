@@ -186,6 +186,10 @@ void handshake_begin(struct handshake *h, bool retry, struct instant now)
 		/* One at a time; the retries of one that is under way do as well. */
 		if (h->state != HANDSHAKE_NONE || h->timers.retransmit_us)
 			return;
+		/* The other end has just begun, and what we have still serves. */
+		if (h->consumed_us && now.boot_us - h->consumed_us < TIMERS_REKEY_TIMEOUT_US &&
+			session_may_send(h->peer->current, now.boot_us, 1))
+			return;
 		h->timers.attempt_since_us = now.boot_us;
 		if (h->sent_us && now.boot_us - h->sent_us < TIMERS_REKEY_TIMEOUT_US) {
 			h->timers.retransmit_us = h->sent_us + TIMERS_REKEY_TIMEOUT_US;
@@ -211,8 +215,12 @@ static void finish_response(struct handshake *h, const struct secret *se, struct
 	struct secret *keys;
 
 	h->state = HANDSHAKE_SENT;
-	if (!se || noise_response_read(&h->noise, &h->response, se, h->psk) < 0)
-		return; /* The right one may still come; the timer runs. */
+	if (!se || noise_response_read(&h->noise, &h->response, se, h->psk) < 0) {
+		/* The right one may still come, and if not the timer does. */
+		if (!h->timers.retransmit_us)
+			h->timers.retransmit_us = now.boot_us + TIMERS_REKEY_TIMEOUT_US;
+		return;
+	}
 	handshake_note_received(h, sizeof(h->response), now.boot_us);
 	handshake_roam(h, &h->response_from);
 	keys = noise_session_keys(&h->noise, true);

@@ -31,3 +31,13 @@ UNIT_TESTS += tests/unit/test-tunnel-state
 tests_unit_test_tunnel_state_SOURCES = tests/unit/test-tunnel-state.c tests/unit/unit.h
 tests_unit_test_tunnel_state_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tunnel_state_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+# Devices in a simulated world.
+check_LIBRARIES += tests/sim/libtunnelworld.a
+tests_sim_libtunnelworld_a_SOURCES = tests/sim/tunnel-world.c tests/sim/tunnel-world.h
+tests_sim_libtunnelworld_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+
+UNIT_TESTS += tests/sim/test-tunnel-sim
+tests_sim_test_tunnel_sim_SOURCES = tests/sim/test-tunnel-sim.c tests/unit/unit.h
+tests_sim_test_tunnel_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_sim_test_tunnel_sim_LDADD = tests/sim/libtunnelworld.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)

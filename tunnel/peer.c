@@ -55,7 +55,7 @@ void peer_note_sent(struct peer *p, const struct session *s, uint64_t now_us, ui
 		wake(p);
 	}
 	if (s->send_counter >= SESSION_REKEY_AFTER_MESSAGES ||
-		(s->initiator && now_us - s->born_us >= SESSION_REKEY_AFTER_US))
+		(s->initiator && now_us >= s->rekey_us))
 		peer_raise(p, PEER_NEED_HANDSHAKE);
 }
 

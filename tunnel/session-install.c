@@ -3,7 +3,12 @@
  * A new session's place (WireGuard whitepaper sections 5.4.5 and 6.3). An initiator has heard from the other end, and sends in
  * the new session at once. A responder has not: until a packet comes in the new session it sends in the old one.
  */
+#include <sodium.h>
+
 #include "tunnel/handshake.h"
+
+/* Both began at once: next time one of them is first by this much at most. */
+#define SPREAD_US (4 * US_PER_SEC)
 
 /* Keys were exchanged. */
 static void derived(struct handshake *h, uint64_t now_us)
@@ -39,6 +44,7 @@ void handshake_install(struct handshake *h, struct session *s, struct index_entr
 			device_session_end(d, &p->current);
 			p->previous = p->next;
 			p->next = NULL;
+			s->rekey_us += randombytes_uniform(SPREAD_US);
 		} else {
 			p->previous = p->current;
 		}

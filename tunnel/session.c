@@ -24,6 +24,7 @@ struct session *session_new(struct peer *peer, struct secret *keys, bool initiat
 	s->remote_index = remote_index;
 	s->initiator = initiator;
 	s->born_us = now_us;
+	s->rekey_us = now_us + SESSION_REKEY_AFTER_US;
 	s->keys = keys;
 	s->send_key = secret_borrow(keys);
 	s->receive_key = secret_borrow(keys) + SECRET_KEY_SIZE;

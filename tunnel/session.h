@@ -46,6 +46,7 @@ struct session {
 	uint32_t remote_index;	   /* what goes into the packets we send, host byte order */
 	bool initiator;		   /* we began the handshake: we are the one who makes new keys in time */
 	uint64_t born_us;	   /* CLOCK_BOOTTIME */
+	uint64_t rekey_us;	   /* when an initiator that sends makes new keys */
 	struct secret *keys;	   /* 64 bytes: to send with, to receive with */
 	const uint8_t *send_key;   /* 32 bytes in keys */
 	const uint8_t *receive_key;

@@ -382,7 +382,7 @@ static void test_notes(void **state)
 			      there = { .to.in = { .sin_family = AF_INET, .sin_port = 2 } };
 	struct device d;
 	struct peer *p;
-	struct session s = { .initiator = true, .born_us = 1 }, next = { .born_us = 1 };
+	struct session s = { .initiator = true, .born_us = 1, .rekey_us = 1 + SESSION_REKEY_AFTER_US }, next = { .born_us = 1 };
 	uint32_t flags;
 
 	(void)state;
