@@ -58,7 +58,7 @@ struct session {
 /* Takes keys over in any case. Not in the table yet. NULL: no memory. */
 struct session *session_new(struct peer *peer, struct secret *keys, bool initiator, uint32_t local_index,
 	uint32_t remote_index, uint64_t now_us);
-/* Wipes. It must be out of the table. NULL is allowed. Always NULL. */
+/* Wipes, the path threads' copies of the keys too. It must be out of the table; both locks are held. NULL is allowed. Always NULL. */
 struct session *session_free(struct session *s);
 
 /* May n more packets be sent with it? false: stage them and ask for a handshake (PEER_NEED_HANDSHAKE). s may be NULL. */
