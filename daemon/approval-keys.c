@@ -145,11 +145,18 @@ static int peer_make_epochs(struct approval_peer_key *p, const struct schedule *
 	return peer_advance(p, s, first_slot);
 }
 
+/* What the peers' secrets are made from: t, or what a token made of it. */
+struct source {
+	const struct secret *t;
+	struct secret *const *shared;
+};
+
 static int peer_make(struct approval_peer_key *p, const struct approval_keys *keys, const struct config *config,
-	const struct config_peer *peer, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
+	const struct config_peer *peer, const struct source *source, const uint8_t token_public[static KEY_SIZE],
 	const struct secret *preshared)
 {
-	_cleanup_secret_ struct secret *shared = NULL, *root = NULL;
+	_cleanup_secret_ struct secret *own = NULL, *root = NULL;
+	const struct secret *shared = NULL;
 	struct schedule_parties parties;
 	int r;
 
@@ -159,11 +166,21 @@ static int peer_make(struct approval_peer_key *p, const struct approval_keys *ke
 	memcpy(p->public_key, peer->public_key, KEY_SIZE);
 	p->schedule = peer->schedule;
 
-	r = schedule_shared(&shared, t, peer->public_key);
-	if (r == -EBADMSG)
+	if (source->t) {
+		r = schedule_shared(&own, source->t, peer->public_key);
+		if (r == -EBADMSG)
+			return OUTCOME_INVALID_ARGUMENT;
+		if (r < 0)
+			return r;
+		shared = own;
+	} else if (source->shared) {
+		shared = source->shared[peer - config->peers];
+		/* A token may say anything; this would be everybody's. */
+		if (shared && (secret_len(shared) != SECRET_KEY_SIZE || secret_is_zero(shared)))
+			return OUTCOME_INVALID_ARGUMENT;
+	}
+	if (!shared)
 		return OUTCOME_INVALID_ARGUMENT;
-	if (r < 0)
-		return r;
 	r = schedule_root(&root, shared, &parties, preshared);
 	if (r < 0)
 		return r;
@@ -184,7 +201,7 @@ static int peer_compare(const void *a, const void *b)
 	return memcmp(x->public_key, y->public_key, KEY_SIZE);
 }
 
-static int make_peers(struct approval_keys *keys, const struct config *config, const uint8_t *peer, const struct secret *t,
+static int make_peers(struct approval_keys *keys, const struct config *config, const uint8_t *peer, const struct source *source,
 	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared)
 {
 	int r;
@@ -198,7 +215,7 @@ static int make_peers(struct approval_keys *keys, const struct config *config, c
 		if (peer && !key_equal(peer, config->peers[i].public_key))
 			continue;
 		/* Counted first: what was made in half is cleared with the rest. */
-		r = peer_make(&keys->peers[keys->n_peers++], keys, config, &config->peers[i], t, token_public,
+		r = peer_make(&keys->peers[keys->n_peers++], keys, config, &config->peers[i], source, token_public,
 			preshared ? preshared[i] : NULL);
 		if (r != 0)
 			return r;
@@ -211,7 +228,7 @@ static int make_peers(struct approval_keys *keys, const struct config *config, c
 	return 0;
 }
 
-int approval_keys_make(struct approval_keys *ret, const struct config *config, const uint8_t *peer, const struct secret *t,
+static int make(struct approval_keys *ret, const struct config *config, const uint8_t *peer, const struct source *source,
 	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
 	uint64_t last_slot)
 {
@@ -225,16 +242,34 @@ int approval_keys_make(struct approval_keys *ret, const struct config *config, c
 
 	switch (config->mode) {
 	case CONFIG_MODE_PSK:
-		r = make_peers(ret, config, peer, t, token_public, preshared);
+		r = make_peers(ret, config, peer, source, token_public, preshared);
 		break;
 	case CONFIG_MODE_IDENTITY:
-		ret->private_key = secret_dup(t);
-		r = ret->private_key ? 0 : -ENOMEM;
+		ret->private_key = source->t ? secret_dup(source->t) : NULL;
+		r = ret->private_key || !source->t ? 0 : -ENOMEM;
 		break;
 	}
 	if (r != 0)
 		approval_keys_clear(ret);
 	return r;
+}
+
+int approval_keys_make(struct approval_keys *ret, const struct config *config, const uint8_t *peer, const struct secret *t,
+	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
+	uint64_t last_slot)
+{
+	const struct source source = {.t = t};
+
+	return make(ret, config, peer, &source, token_public, preshared, slot_seconds, first_slot, last_slot);
+}
+
+int approval_keys_make_resident(struct approval_keys *ret, const struct config *config, const uint8_t *peer, struct secret *const *shared,
+	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
+	uint64_t last_slot)
+{
+	const struct source source = {.shared = shared};
+
+	return make(ret, config, peer, &source, token_public, preshared, slot_seconds, first_slot, last_slot);
 }
 
 const struct approval_peer_key *approval_keys_find(const struct approval_keys *keys, const uint8_t peer[static KEY_SIZE])

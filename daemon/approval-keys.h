@@ -34,7 +34,7 @@ struct approval_keys {
 	struct schedule schedule;
 	uint64_t slot;			/* the latest that was reached */
 	uint64_t last_slot;		/* of the window */
-	struct secret *private_key;	/* identity */
+	struct secret *private_key;	/* identity; NULL where it never leaves its token */
 	size_t n_peers;			/* psk; sorted by public key */
 	struct approval_peer_key *peers;
 };
@@ -45,6 +45,13 @@ struct approval_keys {
  * On any failure *ret is empty.
  */
 int approval_keys_make(struct approval_keys *ret, const struct config *config, const uint8_t *peer, const struct secret *t,
+	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
+	uint64_t last_slot);
+/*
+ * The same where t never leaves its token. shared has one entry per peer of config: X25519(t, the peer's point) as the token gave it,
+ * NULL for peers that are not wanted. In identity mode nothing is held, and shared is NULL.
+ */
+int approval_keys_make_resident(struct approval_keys *ret, const struct config *config, const uint8_t *peer, struct secret *const *shared,
 	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
 	uint64_t last_slot);
 void approval_keys_clear(struct approval_keys *keys);

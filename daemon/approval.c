@@ -3,7 +3,9 @@
  * THREAT MODEL. Whoever gets an approval that nobody gave has the tunnel, so:
  *
  *  1. An approval MUST be granted only with t in hand: the caller unwrapped it with a touch a moment ago. T is computed from t
- *     again here, and a t that is not the tunnel's is refused.
+ *     again here, and a t that is not the tunnel's is refused. Where t never leaves its token, that token MUST have used it a
+ *     moment ago: what a psk approval holds can be made of its answers only, and an identity approval opens nothing by itself,
+ *     since each use goes to the token again.
  *  2. It MUST end at the earliest of its limits. CLOCK_BOOTTIME counts, and runs on in suspend; nobody but the kernel can set it.
  *     CLOCK_REALTIME, which root, NTP and the firmware may set, MUST only ever shorten: a clock put back adds nothing.
  *  3. Anything odd MUST end it: boot time before the grant, real time that leaves the window, real time that steps back by more
@@ -79,6 +81,8 @@ const char *approval_end_name(enum approval_end e)
 		return "stopped";
 	case APPROVAL_END_UNWATCHED:
 		return "unwatched";
+	case APPROVAL_END_SESSION_LOST:
+		return "session-lost";
 	}
 	return "";
 }
@@ -215,12 +219,14 @@ static bool request_valid(const struct approval_request *q, const struct config 
 	return q->whole_tunnel || config->mode == CONFIG_MODE_PSK;
 }
 
-int approvals_grant(struct approvals *all, const struct approval **ret, const struct approval_request *request,
-	const struct config *config, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
+/* t NULL: resident */
+static int grant(struct approvals *all, const struct approval **ret, const struct approval_request *request,
+	const struct config *config, const struct secret *t, struct secret *const *shared, const uint8_t token_public[static KEY_SIZE],
 	struct secret *const *preshared, const struct instant *now)
 {
 	struct schedule schedule = { .slot_seconds = request->slot_seconds };
-	uint64_t lifetime_us = request->lifetime_seconds * US_PER_SEC;
+	uint64_t lifetime_us = request->lifetime_seconds * US_PER_SEC, first, last;
+	const uint8_t *peer = request->whole_tunnel ? NULL : request->peer;
 	uint8_t public_key[KEY_SIZE];
 	struct approval *a, **at;
 	size_t n_replaced = 0;
@@ -228,13 +234,15 @@ int approvals_grant(struct approvals *all, const struct approval **ret, const st
 	int r;
 
 	*ret = NULL;
-	if (!request_valid(request, config) || secret_len(t) != SECRET_KEY_SIZE)
+	if (!request_valid(request, config) || (t && secret_len(t) != SECRET_KEY_SIZE))
 		return OUTCOME_INVALID_ARGUMENT;
 	if (now->real_us > REAL_US_MAX || now->boot_us > BOOT_US_MAX)
 		return -ERANGE;
-	schedule_public(public_key, t);
-	if (!key_equal(public_key, token_public))
-		return OUTCOME_INVALID_ARGUMENT;
+	if (t) {
+		schedule_public(public_key, t);
+		if (!key_equal(public_key, token_public))
+			return OUTCOME_INVALID_ARGUMENT;
+	}
 
 	for (a = all->list; a; a = a->next)
 		n_replaced += replaces(request, a);
@@ -248,9 +256,13 @@ int approvals_grant(struct approvals *all, const struct approval **ret, const st
 	a->granted = *now;
 	a->until.boot_us = now->boot_us + lifetime_us;
 	a->until.real_us = now->real_us + lifetime_us;
-	r = approval_keys_make(&a->keys, config, request->whole_tunnel ? NULL : request->peer, t, token_public, preshared,
-		request->slot_seconds, schedule_slot(&schedule, now->real_us / US_PER_SEC),
-		schedule_slot(&schedule, (a->until.real_us - 1) / US_PER_SEC));
+	first = schedule_slot(&schedule, now->real_us / US_PER_SEC);
+	last = schedule_slot(&schedule, (a->until.real_us - 1) / US_PER_SEC);
+	if (t)
+		r = approval_keys_make(&a->keys, config, peer, t, token_public, preshared, request->slot_seconds, first, last);
+	else
+		r = approval_keys_make_resident(&a->keys, config, peer, shared, token_public, preshared, request->slot_seconds, first,
+			last);
 	if (r != 0) {
 		free(a);
 		return r;
@@ -275,6 +287,20 @@ int approvals_grant(struct approvals *all, const struct approval **ret, const st
 			return 0;
 		}
 	return OUTCOME_NOT_APPROVED;
+}
+
+int approvals_grant(struct approvals *all, const struct approval **ret, const struct approval_request *request,
+	const struct config *config, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
+	struct secret *const *preshared, const struct instant *now)
+{
+	return grant(all, ret, request, config, t, NULL, token_public, preshared, now);
+}
+
+int approvals_grant_resident(struct approvals *all, const struct approval **ret, const struct approval_request *request,
+	const struct config *config, struct secret *const *shared, const uint8_t token_public[static KEY_SIZE],
+	struct secret *const *preshared, const struct instant *now)
+{
+	return grant(all, ret, request, config, NULL, shared, token_public, preshared, now);
 }
 
 /* Where several cover the peer, the one that lasts longest. */
@@ -442,6 +468,8 @@ int approvals_private_key(struct approvals *all, const struct secret **ret, cons
 
 	if (!a || a->keys.mode != CONFIG_MODE_IDENTITY)
 		return OUTCOME_NOT_APPROVED;
+	if (!a->keys.private_key)
+		return OUTCOME_UNSUPPORTED;
 	*ret = a->keys.private_key;
 	return 0;
 }

@@ -4,8 +4,8 @@
  * approval.c opens with the threat model in MUSTs.
  *
  * An approval opens one tunnel, or one peer of it, for a window of time, and holds what the window needs: in psk mode the
- * epoch keys K[e] of each peer for the window's epochs; in identity mode t itself. Ending it wipes that first
- * and then tells the owner. "All" (scope global) is one approval per tunnel.
+ * epoch keys K[e] of each peer for the window's epochs; in identity mode t itself, or nothing where t never leaves its token.
+ * Ending it wipes that first and then tells the owner. "All" (scope global) is one approval per tunnel.
  */
 #pragma once
 
@@ -33,6 +33,7 @@ enum approval_end {
 	APPROVAL_END_RECONFIGURED, /* its config or key file changed */
 	APPROVAL_END_STOPPED,	   /* the broker stops */
 	APPROVAL_END_UNWATCHED,	   /* nobody tells any more of what would end it */
+	APPROVAL_END_SESSION_LOST, /* its card has forgotten that the PIN was given */
 };
 const char *approval_end_name(enum approval_end e); /* "expired", "token-removed", ... "" for none */
 
@@ -71,6 +72,15 @@ int approvals_grant(struct approvals *all, const struct approval **ret, const st
 	const struct config *config, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
 	struct secret *const *preshared, const struct instant *now);
 
+/*
+ * The same where t never leaves its token: the caller has just had it used, with a touch where it wants one. shared: what the token
+ * made of t and the point of config->peers[i], NULL for peers that are not asked for; in identity mode NULL, and the caller has seen
+ * the proof that the token has the key of token_public.
+ */
+int approvals_grant_resident(struct approvals *all, const struct approval **ret, const struct approval_request *request,
+	const struct config *config, struct secret *const *shared, const uint8_t token_public[static KEY_SIZE],
+	struct secret *const *preshared, const struct instant *now);
+
 /* The approval that covers this peer (peer NULL: any of the tunnel), the longest lasting, or NULL. Never one that is over at now. */
 const struct approval *approvals_find(const struct approvals *all, const char *ifname, const uint8_t *peer,
 	const struct instant *now);
@@ -106,7 +116,7 @@ int approvals_psk(struct approvals *all, struct secret **ret, uint64_t *ret_star
 #define APPROVALS_SLOTS_AHEAD 5
 int approvals_psk_of_slot(struct approvals *all, struct secret **ret, uint64_t *ret_start, uint64_t *ret_end, const char *ifname,
 	const uint8_t peer[static KEY_SIZE], uint64_t slot, const struct instant *now);
-/* Identity mode: the private key, borrowed. OUTCOME_NOT_APPROVED. */
+/* Identity mode: the private key, borrowed. OUTCOME_NOT_APPROVED. OUTCOME_UNSUPPORTED: it never leaves its token. */
 int approvals_private_key(struct approvals *all, const struct secret **ret, const char *ifname, const struct instant *now);
 
 const struct approval_request *approval_request(const struct approval *a);

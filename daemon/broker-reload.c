@@ -88,6 +88,7 @@ int broker_reload(struct broker *b)
 	char **names = NULL, **n;
 	int r;
 
+	pairings_forget(b->pairings);
 	r = config_list(&names, b->options.config_dir);
 	if (r == -ENOENT)
 		names = calloc(1, sizeof(*names));

@@ -14,6 +14,7 @@
 #include "common/file.h"
 #include "common/names.h"
 #include "daemon/expiry.h"
+#include "daemon/operation-resident.h"
 
 #define APPROVALS_MAX 4096
 #define QUICK_TIMEOUT_MS 10000u /* others may hold the token's lock for a while */
@@ -60,9 +61,37 @@ bool broker_key_file_busy(const struct broker *b, const struct operation *except
 	const struct operation *op;
 
 	TAILQ_FOREACH(op, &b->operations, link)
-		if (op != except && op->ops == &operation_enroll && strcmp(op->ifname, ifname) == 0)
+		if (op != except && (op->ops == &operation_enroll || op->ops == &operation_resident || op->ops == &operation_commit) &&
+			strcmp(op->ifname, ifname) == 0)
 			return true;
 	return false;
+}
+
+struct tunnel *broker_find_key(struct broker *b, const uint8_t public_key[static KEY_SIZE])
+{
+	struct tunnel *t;
+
+	TAILQ_FOREACH(t, &b->tunnels, link)
+		if (t->keyfile && t->keyfile->held == KEYFILE_RESIDENT && (key_equal(t->keyfile->public_key, public_key) ||
+			(t->keyfile->has_next && key_equal(t->keyfile->next.public_key, public_key))))
+			return t;
+	return NULL;
+}
+
+const struct operation *broker_prompt(const struct broker *b)
+{
+	const struct operation *op;
+
+	TAILQ_FOREACH(op, &b->operations, link)
+		if (op->kind == REQUEST_GENERATE)
+			return op;
+	return NULL;
+}
+
+void broker_mark_prompt(struct broker *b)
+{
+	b->prompt_dirty = true;
+	broker_settle_soon(b);
 }
 
 void broker_settle_soon(struct broker *b)
@@ -83,6 +112,9 @@ void broker_settle(struct broker *b)
 		TAILQ_REMOVE(&b->ended, op, link);
 		operation_free(op);
 	}
+	if (b->prompt_dirty && b->callbacks->prompt_changed)
+		b->callbacks->prompt_changed(b->userdata);
+	b->prompt_dirty = false;
 	TAILQ_FOREACH(t, &b->tunnels, link) {
 		what = t->dirty;
 		t->dirty = 0;
@@ -117,6 +149,11 @@ static void on_approval_ended(void *userdata, const struct approval *a, enum app
 
 	if (!t)
 		return;
+	/* First: what is on its way at the token is for nobody any more. The tunnel of a replaced one stays open. */
+	if (why != APPROVAL_END_REPLACED)
+		dh_end(t, OUTCOME_NOT_APPROVED, "the approval ended");
+	if (why != APPROVAL_END_REPLACED && t->keyfile && t->keyfile->held == KEYFILE_RESIDENT)
+		x_forget_session(b, t, request->token_id);
 	tunnel_describe(t, peer, what, sizeof(what));
 	broker_note(b, LOG_LEVEL_INFO, "%s: approval of uid %u ended: %s", what, request->uid, approval_end_name(why));
 	t->end_reason = why;
@@ -183,7 +220,7 @@ static void cancel_approves(struct broker *b, const char *ifname, const uint8_t 
 	struct request *r, *following;
 
 	for (r = TAILQ_FIRST(&b->requests); r; r = following) {
-		const bool round = r->operation && r->operation->steps > 1;
+		const bool round = r->operation && r->operation->round;
 
 		following = TAILQ_NEXT(r, link);
 		if (r->kind == REQUEST_APPROVE && (!ifname || round || strcmp(r->ifname, ifname) == 0) &&
@@ -429,6 +466,8 @@ int broker_new(struct broker **ret, sd_event *event, const struct broker_options
 	if (r >= 0)
 		r = approvals_new(&b->approvals, APPROVALS_MAX, on_approval_ended, b);
 	if (r >= 0)
+		r = pairings_new(&b->pairings, options->state_dir);
+	if (r >= 0)
 		r = sd_event_add_defer(event, &b->settle, on_settle, b);
 	if (r >= 0)
 		r = sd_event_source_set_priority(b->settle, PRIORITY_SETTLE);
@@ -476,6 +515,7 @@ struct broker *broker_free(struct broker *b)
 	b->settle = sd_event_source_disable_unref(b->settle);
 	tokens_clear(&b->tokens);
 	b->approvals = approvals_free(b->approvals);
+	b->pairings = pairings_free(b->pairings);
 	b->expiry = expiry_free(b->expiry);
 	while ((t = TAILQ_FIRST(&b->tunnels))) {
 		TAILQ_REMOVE(&b->tunnels, t, link);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "daemon/approval.h"
 #include "daemon/operation.h"
+#include "daemon/pairing.h"
 #include "daemon/presence.h"
 #include "daemon/request.h"
 #include "daemon/token.h"
@@ -41,6 +42,7 @@ struct broker_callbacks {
 	/* what: enum tunnel_change; peers with dirty set changed too */
 	void (*tunnel_changed)(void *userdata, struct tunnel *t, unsigned int what);
 	void (*tunnel_removed)(void *userdata, struct tunnel *t); /* still listed */
+	void (*prompt_changed)(void *userdata); /* of what is about no tunnel; may be NULL */
 	void (*note)(void *userdata, enum log_level level, const char *text);
 };
 
@@ -55,6 +57,8 @@ struct broker {
 	struct request_list requests;
 	struct operation_list operations, ended; /* oldest first */
 	struct approvals *approvals;
+	struct pairings *pairings;
+	bool prompt_dirty; /* of operations that are about no tunnel */
 	struct presence *presence;
 	unsigned int told_of; /* enum config_end_on, of lock and logout: what somebody would tell us of */
 	bool sleeping; /* the machine is going to, or does */
@@ -78,6 +82,8 @@ uint32_t broker_quick_timeout_ms(const struct broker *b); /* for what needs no t
 
 /* These three end approvals, and what still waits for polkit or a touch to become one. */
 size_t broker_lock_all(struct broker *b);
+/* The oldest of those that are about no tunnel, and have a prompt. NULL: none. */
+const struct operation *broker_prompt(const struct broker *b);
 /* peer NULL: all of it */
 size_t broker_revoke(struct broker *b, struct tunnel *t, const uint8_t *peer, const char *who);
 /* The pending requests of this uid on this tunnel (peer). Returns how many. */
@@ -101,10 +107,13 @@ int broker_check_grant(const struct broker *b, const struct config *c, const cha
 /* Called by the parts of the core. */
 void broker_note(struct broker *b, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void broker_settle_soon(struct broker *b);
+void broker_mark_prompt(struct broker *b);
 void broker_settle(struct broker *b);	  /* tells of what is marked, frees what has ended */
 void broker_arm_expiry(struct broker *b);
 void broker_end_approvals(struct broker *b, const char *ifname, const uint8_t *peer, enum approval_end why);
 /* except NULL: none */
 void broker_cancel_operations(struct broker *b, const struct operation *except, const char *ifname, const char *why);
+/* The tunnel that has this resident key, as its present or its next one. NULL: none. */
+struct tunnel *broker_find_key(struct broker *b, const uint8_t public_key[static KEY_SIZE]);
 /* One operation that writes the key file at a time. */
 bool broker_key_file_busy(const struct broker *b, const struct operation *except, const char *ifname);

@@ -9,6 +9,7 @@
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
+#include "common/handle.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "daemon/polkit.h"
@@ -134,16 +135,32 @@ static int append_recovery(sd_bus_message *m, const struct secret *recovery)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+static void handle_of(char ret[static KEY_BASE64_SIZE], const struct request_result *result)
+{
+	uint8_t handle[KEY_SIZE];
+
+	handle_make(handle, (uint8_t)result->x_slot->kind, result->x_slot->number, result->public_key);
+	key_to_base64(ret, handle);
+}
+
 static int append_result(sd_bus_message *m, const struct request *r, const struct request_result *result)
 {
-	char key[KEY_BASE64_SIZE];
+	char key[KEY_BASE64_SIZE], handle[KEY_BASE64_SIZE], slot[KEYFILE_X_SLOT_MAX];
 	int e;
 
 	switch (r->kind) {
 	case REQUEST_APPROVE:
 		return sd_bus_message_append(m, "t", result->until_boot_us);
 	case REQUEST_REMOVE_KEYSLOT:
+	case REQUEST_COMMIT:
 		return 0;
+	case REQUEST_FIND:
+		key_to_base64(key, result->public_key);
+		return sd_bus_message_append(m, "s", key);
+	case REQUEST_GENERATE:
+		key_to_base64(key, result->public_key);
+		handle_of(handle, result);
+		return sd_bus_message_append(m, "ss", handle, key);
 	case REQUEST_EXPORT:
 		return append_pipe(m, result->key);
 	case REQUEST_ENROLL:
@@ -156,6 +173,11 @@ static int append_result(sd_bus_message *m, const struct request *r, const struc
 	if (e >= 0 && result->public_key) {
 		key_to_base64(key, result->public_key);
 		e = sd_bus_message_append(m, "{sv}", "public-key", "s", key);
+	}
+	if (e >= 0 && result->x_slot) {
+		handle_of(handle, result);
+		keyfile_x_slot_format(slot, result->x_slot);
+		e = sd_bus_message_append(m, "{sv}{sv}", "handle", "s", handle, "slot", "s", slot);
 	}
 	if (e >= 0 && r->kind == REQUEST_ADD_KEYSLOT)
 		e = sd_bus_message_append(m, "{sv}", "slot", "u", result->slot);
@@ -238,6 +260,12 @@ static const char *polkit_message(const struct bus_call *c)
 	case REQUEST_ADD_KEYSLOT:
 	case REQUEST_REMOVE_KEYSLOT:
 		return "Authentication is required to change the keyslots of the tunnel $(tunnel)";
+	case REQUEST_COMMIT:
+		return "Authentication is required to put the next key of the tunnel $(tunnel) in its place";
+	case REQUEST_GENERATE:
+		return "Authentication is required to make a key on a security key";
+	case REQUEST_FIND:
+		return NULL;
 	case REQUEST_EXPORT:
 		return "Authentication is required to take the private key of the tunnel $(tunnel) out";
 	}
@@ -320,8 +348,8 @@ static int call_new(struct bus_call **ret, struct bus *b, sd_bus_message *m, con
 /* Returns 1 (an answer will come), or <0 with nothing pending. */
 static int call_begin(struct bus_call *c, const char *action, const struct tunnel *t)
 {
-	/* root can do anything anyway */
-	if (c->who.uid == 0) {
+	/* root can do anything anyway, and the agent switches to the next key when it sees that the other end has it */
+	if (!action || c->who.uid == 0 || (c->request && c->request->kind == REQUEST_COMMIT && c->who.uid == c->bus->agent_uid)) {
 		go(c);
 		return 1;
 	}
@@ -350,7 +378,7 @@ int bus_call_request(struct bus *b, sd_bus_message *m, const struct bus_request 
 	struct request *request;
 	int r;
 
-	r = bus_options_read(m, what->known_options, &options, error);
+	r = what->known_options ? bus_options_read(m, what->known_options, &options, error) : 0;
 	if (r >= 0)
 		r = call_new(&c, b, m, what->tunnel, what->peer, error);
 	if (r < 0) {
@@ -365,6 +393,10 @@ int bus_call_request(struct bus *b, sd_bus_message *m, const struct bus_request 
 	}
 	request->options = options;
 	request->slot = what->slot;
+	if (what->handle) {
+		memcpy(request->options.handle, what->handle, sizeof(request->options.handle));
+		request->options.has_handle = true;
+	}
 	if (what->import_key)
 		request->import_key = secret_take(what->import_key);
 	memcpy(request->ifname, c->ifname, sizeof(request->ifname));

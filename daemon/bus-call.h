@@ -65,11 +65,12 @@ int bus_call_later(struct bus *b, sd_bus_message *m, const char *action, const s
 /* What a method that becomes a request brings. */
 struct bus_request {
 	enum request_kind kind;
-	const char *action;
-	const struct tunnel *tunnel;
+	const char *action;	    /* NULL: anybody may */
+	const struct tunnel *tunnel; /* NULL: it is about none */
 	const uint8_t *peer;	    /* NULL: the tunnel */
-	unsigned int known_options; /* read from m next */
+	unsigned int known_options; /* read from m next, if any */
 	struct secret **import_key; /* taken; NULL: none */
+	const uint8_t *handle;	    /* 32 bytes; NULL: none, or in the options */
 	uint32_t slot;
 };
 int bus_call_request(struct bus *b, sd_bus_message *m, const struct bus_request *what, sd_bus_error *error);

@@ -78,30 +78,48 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
 
 static int method_generate_key(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	(void)m, (void)userdata;
-	return bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+	const struct bus_request what = {
+		.kind = REQUEST_GENERATE,
+		.action = WGFIDO_ACTION_ENROLL,
+		.known_options = BUS_OPTION_X_SLOT | BUS_OPTION_TOUCH | BUS_OPTION_TOKEN | BUS_OPTION_PIN | BUS_OPTION_CONFIRM_PIN |
+			BUS_OPTION_WAIT,
+	};
+
+	return bus_call_request(userdata, m, &what, error);
 }
 
 static int method_find_key(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	(void)m, (void)userdata;
-	return bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+	struct bus_request what = {.kind = REQUEST_FIND};
+	const void *handle;
+	size_t len;
+	int r;
+
+	r = sd_bus_message_read_array(m, 'y', &handle, &len);
+	if (r < 0)
+		return r;
+	if (len != KEY_SIZE)
+		return bus_error(error, OUTCOME_INVALID_ARGUMENT, "a handle has 32 bytes");
+	what.handle = handle;
+	return bus_call_request(userdata, m, &what, error);
 }
 
-#define GETTER(name, type, value) \
+#define GETTER(name, type, value, none) \
 	static int get_##name(sd_bus *bus, const char *path, const char *interface, const char *property, \
 		sd_bus_message *reply, void *userdata, sd_bus_error *error) \
 	{ \
-		(void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error; \
-		return sd_bus_message_append(reply, type, value); \
+		const struct bus *b = userdata; \
+		const struct operation *op = broker_prompt(b->broker); \
+		(void)bus, (void)path, (void)interface, (void)property, (void)error; \
+		return sd_bus_message_append(reply, type, op ? value : none); \
 	}
 
-GETTER(prompt, "s", "")
-GETTER(prompt_token, "s", "")
-GETTER(prompt_deadline, "t", UINT64_C(0))
-GETTER(prompt_step, "u", 0u)
-GETTER(prompt_steps, "u", 0u)
-GETTER(prompt_requester, "s", "")
+GETTER(prompt, "s", operation_prompt(op), "")
+GETTER(prompt_token, "s", op->token_name, "")
+GETTER(prompt_deadline, "t", op->deadline_boot_us, UINT64_C(0))
+GETTER(prompt_step, "u", op->step, 0u)
+GETTER(prompt_steps, "u", op->steps, 0u)
+GETTER(prompt_requester, "s", op->requester.text, "")
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 

@@ -190,6 +190,7 @@ static int apply(struct request_options *o, enum bus_option option, const union 
 		return copy_text(o->label, sizeof(o->label), v->text, "label", error);
 	case BUS_OPTION_MAKE_RECOVERY:
 		o->make_recovery = v->flag;
+		o->recovery_asked = v->flag;
 		return 0;
 	case BUS_OPTION_RECOVERY:
 		return read_secret(&o->recovery, v->fd, "recovery", 1, SECRET_MAX, error);

@@ -9,10 +9,12 @@
 #include "common/handle.h"
 #include "common/names.h"
 #include "daemon/bus-call.h"
+#include "daemon/bus-dh.h"
 
 #define CREATE_OPTIONS \
 	(BUS_OPTION_PIN | BUS_OPTION_TOKEN | BUS_OPTION_UV | BUS_OPTION_LABEL | BUS_OPTION_MAKE_RECOVERY | \
 		BUS_OPTION_CONFIRM_PIN | BUS_OPTION_WAIT)
+#define RESIDENT_OPTIONS (BUS_OPTION_RESIDENT | BUS_OPTION_X_SLOT | BUS_OPTION_TOUCH | BUS_OPTION_HANDLE)
 #define UNLOCK_OPTIONS (BUS_OPTION_PIN | BUS_OPTION_CONFIRM_PIN | BUS_OPTION_RECOVERY | BUS_OPTION_TOKEN | BUS_OPTION_WAIT)
 
 int bus_tunnel_path(char **ret, const struct tunnel *t)
@@ -115,9 +117,9 @@ GETTER(lifetime, get_number(reply, t->config ? t->config->lifetime_seconds : 0))
 GETTER(approved_until, get_number(reply, tunnel_approved_until(t)))
 GETTER(end_reason, get_text(reply, approval_end_name(t->end_reason)))
 GETTER(problem, get_text(reply, tunnel_problem(t)))
-GETTER(prompt, get_text(reply, op ? operation_prompt(op) : ""))
-GETTER(prompt_token, get_text(reply, op ? op->token_name : ""))
-GETTER(prompt_deadline, get_number(reply, op ? op->deadline_boot_us : 0))
+GETTER(prompt, get_text(reply, op ? operation_prompt(op) : tunnel_handshake_touch(t) ? "touch" : ""))
+GETTER(prompt_token, get_text(reply, op ? op->token_name : tunnel_handshake_touch(t) ? t->dh.token_name : ""))
+GETTER(prompt_deadline, get_number(reply, op ? op->deadline_boot_us : tunnel_handshake_touch(t) ? t->dh.deadline_boot_us : 0))
 GETTER(prompt_step, get_unsigned(reply, op ? op->step : 0))
 GETTER(prompt_steps, get_unsigned(reply, op ? op->steps : 0))
 GETTER(prompt_for, get_number(reply, op ? operation_lifetime(op) : 0))
@@ -212,18 +214,19 @@ static int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static int method_enroll(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	return request(m, userdata, REQUEST_ENROLL, WGFIDO_ACTION_ENROLL, CREATE_OPTIONS, error);
+	return request(m, userdata, REQUEST_ENROLL, WGFIDO_ACTION_ENROLL, CREATE_OPTIONS | RESIDENT_OPTIONS, error);
 }
 
 static int method_rekey(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	return request(m, userdata, REQUEST_REKEY, WGFIDO_ACTION_REKEY, CREATE_OPTIONS, error);
+	return request(m, userdata, REQUEST_REKEY, WGFIDO_ACTION_REKEY, CREATE_OPTIONS | RESIDENT_OPTIONS, error);
 }
 
 static int method_commit_rekey(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	(void)m, (void)userdata;
-	return bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+	/* The agent switches when it has seen the other end answer to the next key. */
+	return request(m, userdata, REQUEST_COMMIT, WGFIDO_ACTION_REKEY,
+		BUS_OPTION_PIN | BUS_OPTION_CONFIRM_PIN | BUS_OPTION_TOKEN | BUS_OPTION_WAIT | BUS_OPTION_ABANDON, error);
 }
 
 static int method_add_keyslot(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -295,11 +298,7 @@ static int method_get_private_key(sd_bus_message *m, void *userdata, sd_bus_erro
 
 static int method_diffie_hellman(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	struct tunnel *t = userdata;
-	int r;
-
-	r = bus_check_agent(bus_of(t), m, error);
-	return r < 0 ? r : bus_error(error, OUTCOME_UNSUPPORTED, "not in this version yet");
+	return bus_dh(bus_of(userdata), m, userdata, error);
 }
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE

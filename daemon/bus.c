@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "daemon/bus-call.h"
+#include "daemon/bus-dh.h"
 #include "daemon/logind.h"
 
 int bus_error(sd_bus_error *error, int outcome, const char *detail)
@@ -143,6 +144,13 @@ static void on_tunnel_changed(void *userdata, struct tunnel *t, unsigned int wha
 			emit_changed(userdata, peer_path(t, i), WGFIDO_PEER_INTERFACE, peer_names);
 }
 
+static void on_prompt_changed(void *userdata)
+{
+	const char *names[] = {"Prompt", "PromptToken", "PromptDeadline", "PromptStep", "PromptSteps", "PromptRequester", NULL};
+
+	emit_changed(userdata, strdup(WGFIDO_PATH), WGFIDO_MANAGER_INTERFACE, names);
+}
+
 static void on_note(void *userdata, enum log_level level, const char *text)
 {
 	(void)userdata;
@@ -156,6 +164,7 @@ const struct broker_callbacks bus_broker_callbacks = {
 	.tunnel_added = on_tunnel_added,
 	.tunnel_changed = on_tunnel_changed,
 	.tunnel_removed = on_tunnel_removed,
+	.prompt_changed = on_prompt_changed,
 	.note = on_note,
 };
 
@@ -199,6 +208,7 @@ int bus_new(struct bus **ret, sd_event *event, uid_t agent_uid, void (*lost)(voi
 	b->lost = lost;
 	b->userdata = userdata;
 	TAILQ_INIT(&b->calls);
+	TAILQ_INIT(&b->dh_clients);
 	r = sd_bus_open_system(&b->bus);
 	if (r >= 0)
 		r = sd_bus_set_exit_on_disconnect(b->bus, 0);
@@ -247,6 +257,7 @@ void bus_stop(struct bus *b)
 	if (b->broker)
 		broker_stop(b->broker);
 	bus_call_drop_all(b);
+	bus_dh_drop_all(b);
 }
 
 struct bus *bus_free(struct bus *b)

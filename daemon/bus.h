@@ -13,6 +13,7 @@
 #include "daemon/bus-leases.h"
 
 struct bus_call;
+struct dh_client;
 struct polkit;
 struct logind;
 
@@ -25,6 +26,7 @@ struct bus {
 	struct polkit *polkit;
 	struct logind *logind;
 	TAILQ_HEAD(, bus_call) calls;
+	TAILQ_HEAD(, dh_client) dh_clients;
 	void (*lost)(void *userdata, const char *why);
 	void *userdata;
 };

@@ -3,19 +3,23 @@ noinst_LIBRARIES += daemon/libbrokercore.a
 daemon_libbrokercore_a_SOURCES = \
 	daemon/approval.c daemon/approval.h \
 	daemon/approval-keys.c daemon/approval-keys.h \
+	daemon/bucket.h \
 	daemon/keystore.c daemon/keystore.h \
 	daemon/keystore-file.c \
 	daemon/keystore-json.c daemon/keystore-text.h \
 	daemon/keystore-resident.c \
+	daemon/mac1.c daemon/mac1.h \
+	daemon/pairing.c daemon/pairing.h \
 	daemon/presence.c daemon/presence.h daemon/presence-internal.h \
 	daemon/presence-kernel.c daemon/presence-soft.c daemon/presence-udev.c \
 	daemon/presence-uevent.c daemon/presence-uevent.h \
 	daemon/recovery.c \
 	daemon/worker.c daemon/worker.h \
 	daemon/worker-spawn.c daemon/worker-spawn.h
-daemon_libbrokercore_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+daemon_libbrokercore_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS)
 
-BROKERCORE_LIBS = daemon/libbrokercore.a common/libcommon.a $(COMMON_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
+BROKERCORE_LIBS = daemon/libbrokercore.a common/libcommon.a $(COMMON_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS) \
+	$(CRYPTO_LIBS)
 BROKERCORE_TEST_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
 
 # -Wl,--wrap: allocations fail on demand. secret_new is wrapped too, since guarded memory comes in slabs.

@@ -3,14 +3,20 @@ noinst_LIBRARIES += daemon/libbroker.a
 daemon_libbroker_a_SOURCES = \
 	daemon/broker.c daemon/broker.h \
 	daemon/broker-reload.c \
+	daemon/dh.c daemon/dh.h \
 	daemon/expiry.c daemon/expiry.h \
 	daemon/operation.c daemon/operation.h \
 	daemon/operation-approve.c \
+	daemon/operation-commit.c \
 	daemon/operation-create.c \
 	daemon/operation-enroll.c \
 	daemon/operation-export.c \
+	daemon/operation-find.c \
 	daemon/operation-keyslot.c \
+	daemon/operation-resident.c daemon/operation-resident.h \
+	daemon/operation-survey.c \
 	daemon/operation-unlock.c \
+	daemon/operation-use.c \
 	daemon/request.c daemon/request.h \
 	daemon/token.c daemon/token.h \
 	daemon/tunnel.c daemon/tunnel.h
@@ -20,6 +26,7 @@ pkglibexec_PROGRAMS += daemon/wgfidod
 daemon_wgfidod_SOURCES = \
 	daemon/bus.c daemon/bus.h \
 	daemon/bus-call.c daemon/bus-call.h \
+	daemon/bus-dh.c daemon/bus-dh.h \
 	daemon/bus-leases.c daemon/bus-leases.h \
 	daemon/bus-manager.c \
 	daemon/bus-options.c \
@@ -31,7 +38,7 @@ daemon_wgfidod_SOURCES = \
 	daemon/polkit.c daemon/polkit.h
 daemon_wgfidod_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 daemon_wgfidod_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) $(JANSSON_LIBS) \
-	$(COMMON_LIBS)
+	$(CRYPTO_LIBS) $(COMMON_LIBS)
 
 BROKER_TESTS = \
 	tests/contract/test-bus.py \
@@ -54,4 +61,16 @@ UNIT_TESTS += tests/unit/test-broker
 tests_unit_test_broker_SOURCES = tests/unit/test-broker.c
 tests_unit_test_broker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_broker_LDADD = daemon/libbroker.a daemon/libbrokercore.a common/libcommon.a $(SYSTEMD_LIBS) \
-	$(JANSSON_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
+	$(JANSSON_LIBS) $(CRYPTO_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
+
+# Tokens whose resident keys the tests know.
+check_PROGRAMS += tests/unit/fake-x-worker
+tests_unit_fake_x_worker_SOURCES = tests/unit/fake-x-worker.c
+tests_unit_fake_x_worker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_fake_x_worker_LDADD = common/libcommon.a $(COMMON_LIBS)
+
+UNIT_TESTS += tests/unit/test-resident
+tests_unit_test_resident_SOURCES = tests/unit/test-resident.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h
+tests_unit_test_resident_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"
+tests_unit_test_resident_CFLAGS = $(tests_unit_test_broker_CFLAGS)
+tests_unit_test_resident_LDADD = $(tests_unit_test_broker_LDADD)

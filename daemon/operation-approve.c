@@ -9,50 +9,30 @@
 #include <string.h>
 
 #include "daemon/broker.h"
-#include "daemon/operation.h"
+#include "daemon/operation-resident.h"
 
 struct approve {
 	struct operation op;
 	struct unlock *unlock;
+	struct use *use; /* of a resident key */
+	size_t *asked;   /* its points are of these peers of the configuration; NULL: identity */
+	size_t n_asked;
 	uint64_t until_boot_us; /* of the tunnel that was asked for */
 	bool first_done;
+	uint8_t key[KEY_SIZE]; /* the resident one that is used */
 };
 
 static void next(struct approve *a);
 
-static void free_preshared(struct secret **preshared, size_t n)
-{
-	size_t i;
+/* What the touch gave: t, or what a token made of it. */
+struct opened {
+	const struct token *token;
+	enum wire_uv uv;
+	const struct secret *t;	   /* NULL: resident */
+	struct secret *const *shared; /* beside config->peers; NULL: identity */
+};
 
-	for (i = 0; preshared && i < n; i++)
-		secret_free(preshared[i]);
-	free(preshared);
-}
-
-/* The admin's own PSKs to mix in. */
-static int load_preshared(struct secret ***ret, const struct config *config, const char **ret_path)
-{
-	struct secret **preshared = calloc(config->n_peers + 1, sizeof(*preshared));
-	size_t i;
-	int r;
-
-	if (!preshared)
-		return -ENOMEM;
-	for (i = 0; i < config->n_peers; i++) {
-		if (!config->peers[i].preshared_key_file)
-			continue;
-		r = config_load_preshared_key(&preshared[i], config->peers[i].preshared_key_file);
-		if (r < 0) {
-			*ret_path = config->peers[i].preshared_key_file;
-			free_preshared(preshared, config->n_peers);
-			return r;
-		}
-	}
-	*ret = preshared;
-	return 0;
-}
-
-static void grant(struct approve *a, struct tunnel *t, const struct unlock_result *opened)
+static void grant(struct approve *a, struct tunnel *t, const struct opened *opened)
 {
 	struct operation *op = &a->op;
 	struct approval_request request = {0};
@@ -64,14 +44,14 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 	size_t i;
 	int r;
 
-	r = load_preshared(&preshared, t->config, &path);
+	r = tunnel_load_preshared(&preshared, t, &path);
 	if (r < 0) {
 		operation_fail_with(op, r, "%s", path);
 		return;
 	}
 	r = broker_check_grant(op->broker, t->config, &path);
 	if (r) {
-		free_preshared(preshared, t->config->n_peers);
+		tunnel_free_preshared(preshared, t);
 		operation_fail(op, (enum outcome)r, path);
 		return;
 	}
@@ -84,9 +64,13 @@ static void grant(struct approve *a, struct tunnel *t, const struct unlock_resul
 	request.uv = opened->uv;
 	request.lifetime_seconds = operation_lifetime(op);
 	request.slot_seconds = t->config->slot_seconds;
-	r = approvals_grant(op->broker->approvals, &approval, &request, t->config, *opened->t, t->keyfile->public_key,
-		preshared, &now);
-	free_preshared(preshared, t->config->n_peers);
+	if (opened->t)
+		r = approvals_grant(op->broker->approvals, &approval, &request, t->config, opened->t, t->keyfile->public_key,
+			preshared, &now);
+	else
+		r = approvals_grant_resident(op->broker->approvals, &approval, &request, t->config, opened->shared,
+			t->keyfile->public_key, preshared, &now);
+	tunnel_free_preshared(preshared, t);
 	if (r) {
 		operation_fail_with(op, r, "%s", r == OUTCOME_LIMIT_EXCEEDED ? "too many approvals" : "");
 		return;
@@ -115,6 +99,7 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 	struct approve *a = (struct approve *)op;
 	struct tunnel *t = operation_tunnel(op);
 	uint8_t public_key[KEY_SIZE];
+	struct opened opened;
 	const char *detail;
 
 	if (result->outcome != OUTCOME_OK) {
@@ -131,7 +116,91 @@ static void on_unlocked(struct operation *op, struct unlock_result *result)
 		operation_fail(op, OUTCOME_CANCELLED, "the tunnel changed meanwhile");
 		return;
 	}
-	grant(a, t, result);
+	opened = (struct opened){.token = result->token, .uv = result->uv, .t = *result->t};
+	grant(a, t, &opened);
+}
+
+/* The configuration cannot have changed meanwhile: then its tunnel is another one, and what waits was cancelled. */
+static void on_used(struct operation *op, struct use_result *result)
+{
+	struct approve *a = (struct approve *)op;
+	struct tunnel *t = operation_tunnel(op);
+	struct secret **shared = NULL;
+	struct opened opened;
+	const char *detail;
+
+	if (result->outcome != OUTCOME_OK) {
+		operation_fail_with(op, result->outcome, "%s%s%s", a->first_done ? op->target : "",
+			a->first_done && result->detail[0] ? ": " : "", result->detail);
+		return;
+	}
+	if (!t || tunnel_check_usable(t, &detail) != OUTCOME_OK || t->keyfile->held != KEYFILE_RESIDENT ||
+		!key_equal(t->keyfile->public_key, a->key)) {
+		operation_fail(op, OUTCOME_CANCELLED, "the tunnel changed meanwhile");
+		return;
+	}
+	if (a->asked) {
+		shared = calloc(t->config->n_peers, sizeof(struct secret *));
+		if (!shared) {
+			operation_fail(op, OUTCOME_FAILED, "out of memory");
+			return;
+		}
+		for (size_t i = 0; i < a->n_asked; i++)
+			shared[a->asked[i]] = result->shared[i];
+	}
+	opened = (struct opened){.token = result->token, .uv = result->uv, .shared = shared};
+	grant(a, t, &opened);
+	free(shared);
+}
+
+/* The touches that the tunnel at hand wants. */
+static unsigned int touches(const struct approve *a, const struct tunnel *t)
+{
+	size_t n;
+
+	if (!t->keyfile || t->keyfile->held != KEYFILE_RESIDENT)
+		return 1;
+	n = t->config->mode == CONFIG_MODE_IDENTITY || a->op.has_peer ? 1 : t->config->n_peers;
+	return use_touches(&t->keyfile->resident, n);
+}
+
+/* A key that never leaves its token is used at once for what the approval needs: with each peer's point, or as a proof. */
+static int use(struct approve *a, struct tunnel *t, const struct use_params *base, const char **ret_detail)
+{
+	const struct config *config = t->config;
+	struct use_params params = *base;
+	uint8_t (*points)[KEY_SIZE];
+	int r = 0;
+
+	a->use = use_free(a->use);
+	free(a->asked);
+	a->asked = NULL;
+	a->n_asked = 0;
+	params.key = &t->keyfile->resident;
+	memcpy(a->key, t->keyfile->public_key, sizeof(a->key));
+	if (config->mode == CONFIG_MODE_IDENTITY) {
+		params.keep = true;
+		return use_start(&a->use, &a->op, &params, on_used);
+	}
+	points = calloc(config->n_peers + 1, sizeof(*points));
+	a->asked = calloc(config->n_peers + 1, sizeof(*a->asked));
+	if (!points || !a->asked) {
+		free(points);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < config->n_peers && r == 0; i++) {
+		if (a->op.has_peer && !key_equal(config->peers[i].public_key, a->op.peer))
+			continue;
+		r = x_peer_point(points[a->n_asked], config, &config->peers[i], broker_now(a->op.broker).real_us / US_PER_SEC,
+			ret_detail);
+		a->asked[a->n_asked++] = i;
+	}
+	params.points = (const uint8_t (*)[KEY_SIZE])points;
+	params.n_points = a->n_asked;
+	if (r == 0)
+		r = a->n_asked > 0 ? use_start(&a->use, &a->op, &params, on_used) : OUTCOME_INVALID_ARGUMENT;
+	free(points);
+	return r;
 }
 
 static void unlock(struct approve *a)
@@ -144,8 +213,14 @@ static void unlock(struct approve *a)
 		.wait = op->options.wait,
 		.confirm_pin = op->options.confirm_pin,
 	};
+	const struct use_params resident = {
+		.pin = &op->pin,
+		.token_id = op->options.token,
+		.wait = op->options.wait,
+		.confirm_pin = op->options.confirm_pin,
+	};
 	struct secret **preshared = NULL;
-	const char *detail;
+	const char *detail = "";
 	int r;
 
 	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
@@ -156,17 +231,23 @@ static void unlock(struct approve *a)
 		return;
 	}
 	/* Only to see that they can be read, before anyone is asked for a touch. */
-	r = load_preshared(&preshared, t->config, &detail);
+	r = tunnel_load_preshared(&preshared, t, &detail);
 	if (r < 0) {
 		operation_fail_with(op, r, "%s", detail);
 		return;
 	}
-	free_preshared(preshared, t->config->n_peers);
-	params.keyfile = t->keyfile;
+	tunnel_free_preshared(preshared, t);
 	a->unlock = unlock_free(a->unlock);
-	r = unlock_start(&a->unlock, op, &params, on_unlocked);
-	if (r < 0)
-		operation_fail_with(op, r, "%s", "");
+	if (t->keyfile->held == KEYFILE_RESIDENT) {
+		detail = "";
+		r = use(a, t, &resident, &detail);
+	} else {
+		params.keyfile = t->keyfile;
+		detail = "";
+		r = unlock_start(&a->unlock, op, &params, on_unlocked);
+	}
+	if (r)
+		operation_fail_with(op, r, "%s", detail);
 }
 
 static bool goes_along(const struct tunnel *t)
@@ -176,15 +257,16 @@ static bool goes_along(const struct tunnel *t)
 	return t->config && t->config->scope == CONFIG_SCOPE_GLOBAL && tunnel_check_usable(t, &detail) == OUTCOME_OK;
 }
 
-static unsigned int count_global(const struct approve *a, bool global)
+static unsigned int count_global(const struct approve *a, const struct tunnel *first, bool global)
 {
 	const struct tunnel *t;
-	unsigned int n = 1;
+	unsigned int n = touches(a, first);
 
 	if (!global)
 		return n;
 	TAILQ_FOREACH(t, &a->op.broker->tunnels, link)
-		n += goes_along(t) && strcmp(t->ifname, a->op.ifname) != 0;
+		if (goes_along(t) && t != first)
+			n += touches(a, t);
 	return n;
 }
 
@@ -247,13 +329,17 @@ static void start(struct operation *op)
 		operation_fail(op, OUTCOME_INVALID_ARGUMENT, "ApprovalScope = peer: name the peer");
 		return;
 	}
-	op->steps = count_global(a, config->scope == CONFIG_SCOPE_GLOBAL);
+	op->steps = count_global(a, t, config->scope == CONFIG_SCOPE_GLOBAL);
+	op->round = find_next(a) != NULL;
 	unlock(a);
 }
 
 static void token_added(struct operation *op, struct token *t)
 {
-	unlock_token_added(((struct approve *)op)->unlock, t);
+	struct approve *a = (struct approve *)op;
+
+	unlock_token_added(a->unlock, t);
+	use_token_added(a->use, t);
 }
 
 static void clear(struct operation *op)
@@ -261,6 +347,8 @@ static void clear(struct operation *op)
 	struct approve *a = (struct approve *)op;
 
 	a->unlock = unlock_free(a->unlock);
+	a->use = use_free(a->use);
+	free(a->asked);
 }
 
 const struct operation_ops operation_approve = {

@@ -207,6 +207,10 @@ static int check(const struct operation *op, const struct tunnel *t, const char 
 		*ret_detail = tunnel_problem(t);
 		return OUTCOME_FAILED;
 	}
+	if (op->options.has_x_slot || op->options.x_touch != WIRE_X_TOUCH_UNKNOWN || op->options.has_handle) {
+		*ret_detail = "options slot, touch and handle go with resident only";
+		return OUTCOME_INVALID_ARGUMENT;
+	}
 	if (op->kind == REQUEST_REKEY && !t->keyfile && !t->key_problem)
 		return OUTCOME_NOT_ENROLLED;
 	if (op->kind != REQUEST_REKEY && (t->keyfile || t->key_problem))

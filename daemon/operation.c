@@ -9,16 +9,34 @@
 #include <string.h>
 
 #include "daemon/broker.h"
+#include "daemon/operation-resident.h"
 
-static const struct operation_ops *ops_of(enum request_kind kind)
+/* A key is made anew as it is held now, if nothing else is said. */
+static bool wants_resident(struct broker *b, const struct request *r)
 {
-	switch (kind) {
+	const struct tunnel *t = broker_find_tunnel(b, r->ifname);
+
+	if (r->options.has_resident)
+		return r->options.resident;
+	return r->kind == REQUEST_REKEY && t && t->keyfile && t->keyfile->held == KEYFILE_RESIDENT;
+}
+
+static const struct operation_ops *ops_of(struct broker *b, const struct request *r)
+{
+	switch (r->kind) {
 	case REQUEST_APPROVE:
 		return &operation_approve;
 	case REQUEST_ENROLL:
-	case REQUEST_IMPORT:
 	case REQUEST_REKEY:
+		return wants_resident(b, r) ? &operation_resident : &operation_enroll;
+	case REQUEST_IMPORT:
 		return &operation_enroll;
+	case REQUEST_GENERATE:
+		return &operation_resident;
+	case REQUEST_FIND:
+		return &operation_find;
+	case REQUEST_COMMIT:
+		return &operation_commit;
 	case REQUEST_ADD_KEYSLOT:
 		return &operation_add_keyslot;
 	case REQUEST_REMOVE_KEYSLOT:
@@ -79,7 +97,7 @@ static void join(struct operation *op, struct request *r)
 
 int operation_begin(struct broker *b, struct request *r)
 {
-	const struct operation_ops *ops = ops_of(r->kind);
+	const struct operation_ops *ops = ops_of(b, r);
 	struct operation *op;
 
 	fit_scope(b, r);
@@ -147,6 +165,8 @@ static void mark(const struct operation *op)
 
 	if (t)
 		tunnel_mark(t, TUNNEL_CHANGE_PROMPT, op->has_peer ? op->peer : NULL);
+	else if (op->kind == REQUEST_GENERATE)
+		broker_mark_prompt(op->broker);
 }
 
 static int on_waited(sd_event_source *source, uint64_t usec, void *userdata)

@@ -62,10 +62,11 @@ struct operation {
 	struct pin pin, old_pin; /* of the options */
 	/* The prompt, for properties */
 	const char *waits_for;	    /* "token" or "token-with-key", in OPERATION_WAIT_TOKEN */
-	const char *touch;	    /* "touch" or "touch-new", in OPERATION_TOUCH */
+	const char *touch;	    /* "touch", "touch-new" or "touch-pair", in OPERATION_TOUCH */
 	char token_name[WIRE_TEXT_MAX];
 	uint64_t deadline_boot_us;
 	unsigned int step, steps;
+	bool round;		    /* a global approval, that goes on to other tunnels */
 	sd_event_source *wait_timer;
 };
 
@@ -85,7 +86,7 @@ void operation_set_state(struct operation *op, enum operation_state state);
 void operation_set_prompt(struct operation *op, const struct token *t, uint64_t deadline_boot_us);
 void operation_set_step(struct operation *op, unsigned int step);
 struct tunnel *operation_tunnel(const struct operation *op);
-/* "", "token", "token-with-key", "touch", "touch-new", "busy" */
+/* "", "token", "token-with-key", "touch", "touch-new", "touch-pair", "busy" */
 const char *operation_prompt(const struct operation *op);
 bool pin_fits(const struct pin *p, const struct token *t);
 /* Why it does not. */

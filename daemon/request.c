@@ -25,6 +25,12 @@ const char *request_kind_name(enum request_kind kind)
 		return "remove-keyslot";
 	case REQUEST_EXPORT:
 		return "export";
+	case REQUEST_COMMIT:
+		return "commit-rekey";
+	case REQUEST_GENERATE:
+		return "generate-key";
+	case REQUEST_FIND:
+		return "find-key";
 	}
 	return "?";
 }
@@ -90,7 +96,7 @@ void request_answer(struct request *r, const struct request_result *result)
 		TAILQ_REMOVE(&op->requests, r, operation_link);
 	r->operation = NULL;
 	if (result->outcome != OUTCOME_OK)
-		broker_note(r->broker, LOG_LEVEL_INFO, "%s: %s asked for by %s ended: %s%s%s", r->ifname,
+		broker_note(r->broker, LOG_LEVEL_INFO, "%s%s%s asked for by %s ended: %s%s%s", r->ifname, r->ifname[0] ? ": " : "",
 			request_kind_name(r->kind), r->requester.text, outcome_name(result->outcome),
 			result->detail[0] ? ": " : "", result->detail);
 	r->reply(r->userdata, r, result);

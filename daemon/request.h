@@ -33,6 +33,9 @@ enum request_kind {
 	REQUEST_ADD_KEYSLOT,
 	REQUEST_REMOVE_KEYSLOT,
 	REQUEST_EXPORT,
+	REQUEST_COMMIT,
+	REQUEST_GENERATE, /* this one and the next are about no tunnel */
+	REQUEST_FIND,
 };
 const char *request_kind_name(enum request_kind kind); /* "approve", ... for the log */
 
@@ -50,6 +53,7 @@ struct request_options {
 	bool wait;		 /* for a token to be plugged in */
 	bool confirm_pin;
 	bool make_recovery;
+	bool recovery_asked; /* make_recovery was said, and is no default */
 	bool add_recovery;	 /* AddKeyslot: a recovery code instead of a token */
 	bool forget;
 	bool has_slot;
@@ -81,7 +85,8 @@ struct request_result {
 	const char *detail;		/* "" for none */
 	uint64_t until_boot_us;		/* approve */
 	uint32_t slot;			/* add keyslot */
-	const uint8_t *public_key;	/* enroll, import, rekey */
+	const uint8_t *public_key;	/* enroll, import, rekey, generate, find */
+	const struct wire_x_slot *x_slot; /* generate, and the resident ones of enroll and rekey; else NULL */
 	const struct secret *recovery;	/* the new code's text; NULL for none */
 	const struct secret *key;	/* export */
 };

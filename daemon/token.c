@@ -66,6 +66,13 @@ static void token_changed(struct token *t)
 		t->all->changed(t->all->userdata, t);
 }
 
+/* Handshakes come and go too often, and are over too soon, for telling the bus that the token is busy. */
+static void job_changed(const struct job *j)
+{
+	if (!j->behind)
+		token_changed(j->token);
+}
+
 /* The queue moves from the event loop only: a failed start then reports to nobody who is in the middle of something. */
 static void token_kick(struct token *t)
 {
@@ -125,7 +132,7 @@ static void job_end(struct job *j, struct wire_result *result)
 	}
 	TAILQ_REMOVE(&t->jobs, j, link);
 	token_kick(t);
-	token_changed(t);
+	job_changed(j);
 	if (j->state != JOB_DROPPED)
 		j->done(j->userdata, j, result);
 	job_free(j);
@@ -283,11 +290,19 @@ int job_new(struct job **ret, struct token *t, enum wire_type type, void *userda
 
 void job_start(struct job *j)
 {
+	struct job *other;
+
 	j->state = JOB_QUEUED;
-	TAILQ_INSERT_TAIL(&j->token->jobs, j, link);
+	TAILQ_FOREACH(other, &j->token->jobs, link)
+		if (!j->behind && other->behind && other->state == JOB_QUEUED)
+			break;
+	if (other)
+		TAILQ_INSERT_BEFORE(other, j, link);
+	else
+		TAILQ_INSERT_TAIL(&j->token->jobs, j, link);
 	if (TAILQ_FIRST(&j->token->jobs) == j) {
 		token_kick(j->token);
-		token_changed(j->token);
+		job_changed(j);
 	}
 }
 
@@ -298,7 +313,7 @@ struct job *job_cancel(struct job *j)
 	switch (j->state) {
 	case JOB_QUEUED:
 		TAILQ_REMOVE(&j->token->jobs, j, link);
-		token_changed(j->token);
+		job_changed(j);
 		job_free(j);
 		break;
 	case JOB_NEW:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The plugged tokens, with what is known of each, and the queue of work for its worker. A job is one operation
- * at one token: queued first in, first out, since a worker does one thing at a time. All callbacks come from the event
+ * at one token: queued first in, first out, those with behind set after all others, since a worker does one thing at a time. All callbacks come from the event
  * loop, never from within a call made here, so that their owners need not expect re-entry.
  */
 #pragma once
@@ -32,6 +32,7 @@ struct token {
 	struct job_list jobs; /* the first one runs */
 	sd_event_source *kick;
 	bool dirty; /* its properties changed; the broker tells */
+	uint64_t x_cost_us; /* how long it takes for an X25519, lately; 0: not known */
 };
 TAILQ_HEAD(token_list, token);
 
@@ -59,6 +60,7 @@ struct job {
 	enum job_state state;
 	struct wire_request request;
 	bool confirm_pin; /* go on with TOKEN_PIN_FEW tries or fewer */
+	bool behind;	  /* lets others that come later go first: there are many of its kind, and nobody sits before it */
 	/* The token has begun with the request itself. May be NULL. */
 	void (*begun)(void *userdata, struct job *j);
 	void (*touch)(void *userdata, struct job *j);

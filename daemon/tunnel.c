@@ -22,6 +22,7 @@ int tunnel_new(struct tunnel **ret, struct broker *b, const char *ifname)
 		return -ENOMEM;
 	t->broker = b;
 	(void)snprintf(t->ifname, sizeof(t->ifname), "%s", ifname);
+	dh_tunnel_init(&t->dh);
 	*ret = t;
 	return 0;
 }
@@ -30,6 +31,7 @@ struct tunnel *tunnel_free(struct tunnel *t)
 {
 	if (!t)
 		return NULL;
+	dh_end(t, OUTCOME_CANCELLED, "the tunnel is gone");
 	config_free(t->config);
 	keyfile_free(t->keyfile);
 	free(t->peers);
@@ -167,6 +169,43 @@ int tunnel_read(struct tunnel *t, unsigned int *ret_changed)
 	return 0;
 }
 
+static void free_preshared(struct secret **preshared, size_t n)
+{
+	size_t i;
+
+	for (i = 0; preshared && i < n; i++)
+		secret_free(preshared[i]);
+	free(preshared);
+}
+
+void tunnel_free_preshared(struct secret **preshared, const struct tunnel *t)
+{
+	free_preshared(preshared, t->config->n_peers);
+}
+
+int tunnel_load_preshared(struct secret ***ret, const struct tunnel *t, const char **ret_path)
+{
+	const struct config *config = t->config;
+	struct secret **preshared = calloc(config->n_peers + 1, sizeof(*preshared));
+	size_t i;
+	int r;
+
+	if (!preshared)
+		return -ENOMEM;
+	for (i = 0; i < config->n_peers; i++) {
+		if (!config->peers[i].preshared_key_file)
+			continue;
+		r = config_load_preshared_key(&preshared[i], config->peers[i].preshared_key_file);
+		if (r < 0) {
+			*ret_path = config->peers[i].preshared_key_file;
+			free_preshared(preshared, config->n_peers);
+			return r;
+		}
+	}
+	*ret = preshared;
+	return 0;
+}
+
 int tunnel_check_usable(const struct tunnel *t, const char **ret_detail)
 {
 	*ret_detail = "";
@@ -273,6 +312,11 @@ const struct operation *tunnel_operation(const struct tunnel *t)
 		if (strcmp(op->target, t->ifname) == 0)
 			return op;
 	return NULL;
+}
+
+bool tunnel_handshake_touch(const struct tunnel *t)
+{
+	return t->dh.touches > 0 && !tunnel_operation(t);
 }
 
 static const char *pending_state(const struct operation *op)

@@ -8,6 +8,7 @@
 
 #include "common/config.h"
 #include "daemon/approval.h"
+#include "daemon/dh.h"
 #include "daemon/keystore.h"
 
 struct broker;
@@ -25,6 +26,7 @@ struct tunnel_peer {
 	const struct config_peer *config;
 	enum approval_end end_reason;
 	bool dirty;
+	struct dh_peer dh;
 	char requester[96]; /* of the last approval: "uid 1000 (alice)" */
 };
 
@@ -40,6 +42,7 @@ struct tunnel {
 	uint8_t config_hash[32], key_hash[32]; /* of the files as read: to know what a reload changed */
 	enum approval_end end_reason;
 	unsigned int dirty; /* enum tunnel_change */
+	struct dh_tunnel dh;
 	/* ForgetKey is for whom has just exported the key. */
 	char exporter[64];
 	uint64_t forget_until_boot_us;
@@ -57,6 +60,10 @@ struct tunnel *tunnel_free(struct tunnel *t);
 int tunnel_read(struct tunnel *t, unsigned int *ret_changed);
 int tunnel_read_key(struct tunnel *t);
 
+/* The admin's own PSKs to mix in, one entry for each peer of the configuration, NULL for none. Negative errno, with *ret_path. */
+int tunnel_load_preshared(struct secret ***ret, const struct tunnel *t, const char **ret_path);
+void tunnel_free_preshared(struct secret **preshared, const struct tunnel *t);
+
 /* OUTCOME_OK if its key can be used, else why not; *ret_detail is the tunnel's. */
 int tunnel_check_usable(const struct tunnel *t, const char **ret_detail);
 /* NULL: every peer of it is meant */
@@ -73,5 +80,7 @@ const char *tunnel_peer_state(const struct tunnel *t, const struct config_peer *
 uint64_t tunnel_peer_approved_until(const struct tunnel *t, const struct config_peer *peer);
 /* "" if nobody */
 const char *tunnel_peer_requester(const struct tunnel *t, const struct config_peer *peer);
+/* What Prompt and what goes with it say, where that is of no operation but of a handshake: the token wants a touch for it. */
+bool tunnel_handshake_touch(const struct tunnel *t);
 /* The operation whose prompt is shown: the oldest on this tunnel. NULL: none. */
 const struct operation *tunnel_operation(const struct tunnel *t);
