@@ -16,8 +16,13 @@ bench_tunnel_path_plain_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 bench_tunnel_path_plain_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=aead_seal,--wrap=aead_open
 bench_tunnel_path_plain_LDADD = $(TUNNEL_LIBS)
 
-BENCHES = bench/bench-tunnel.sh bench/bench-gateway.sh
-EXTRA_DIST += bench/bench-tunnel.sh bench/bench-gateway.sh
+noinst_PROGRAMS += bench/resident-dh
+bench_resident_dh_SOURCES = bench/resident-dh.c
+bench_resident_dh_CFLAGS = $(TOKEN_CFLAGS)
+bench_resident_dh_LDADD = $(TOKEN_LIBS)
+
+BENCHES = bench/bench-tunnel.sh bench/bench-gateway.sh bench/bench-resident.sh
+EXTRA_DIST += bench/bench-tunnel.sh bench/bench-gateway.sh bench/bench-resident.sh
 
 # Figures, never a verdict.
 .PHONY: bench

@@ -108,7 +108,8 @@ static void cancel_at_token(struct ctaphid *c, uint8_t *scratch, size_t size)
 	sodium_memzero(scratch, size);
 }
 
-static int connect_once(struct ctaphid *c, uint64_t deadline_us)
+/* INIT, on the broadcast channel or one of ours. */
+static int connect_once(struct ctaphid *c, uint32_t channel, uint64_t deadline_us)
 {
 	uint8_t nonce[NONCE_SIZE], reply[TRANSPORT_REPORT_MAX];
 	struct ctaphid_assembler a;
@@ -116,12 +117,12 @@ static int connect_once(struct ctaphid *c, uint64_t deadline_us)
 	int r;
 
 	randombytes_buf(nonce, sizeof(nonce));
-	r = send_message(c, CTAPHID_BROADCAST, CTAPHID_INIT, nonce, sizeof(nonce), deadline_us);
+	r = send_message(c, channel, CTAPHID_INIT, nonce, sizeof(nonce), deadline_us);
 	if (r < 0)
 		return r;
 
 	for (;;) {
-		r = receive_message(c, &a, CTAPHID_BROADCAST, reply, sizeof(reply), deadline_us);
+		r = receive_message(c, &a, channel, reply, sizeof(reply), deadline_us);
 		/* What other programs provoke on the broadcast channel is not this token's fault. */
 		if (r == -EPROTO || r == -EMSGSIZE) {
 			if (now_us(c) >= deadline_us)
@@ -130,6 +131,8 @@ static int connect_once(struct ctaphid *c, uint64_t deadline_us)
 		}
 		if (r < 0)
 			return r;
+		if (a.command == CTAPHID_ERROR && channel != CTAPHID_BROADCAST)
+			return -ENOENT;
 		if (a.command == CTAPHID_ERROR && a.len == 1 && reply[0] == CTAPHID_ERR_CHANNEL_BUSY)
 			return -EBUSY;
 		if (a.command == CTAPHID_INIT && a.len >= INIT_REPLY_SIZE && memcmp(reply, nonce, NONCE_SIZE) == 0)
@@ -139,7 +142,7 @@ static int connect_once(struct ctaphid *c, uint64_t deadline_us)
 	}
 
 	cid = (uint32_t)reply[8] << 24 | (uint32_t)reply[9] << 16 | (uint32_t)reply[10] << 8 | reply[11];
-	if (cid == 0 || cid == CTAPHID_BROADCAST)
+	if (cid == 0 || cid == CTAPHID_BROADCAST || (channel != CTAPHID_BROADCAST && cid != channel))
 		return -EPROTO;
 	c->cid = cid;
 	c->protocol = reply[12];
@@ -157,12 +160,22 @@ int ctaphid_connect(struct ctaphid *c, uint64_t deadline_us)
 
 	c->touch_wanted = false;
 	do {
-		r = connect_once(c, sooner(deadline_us, later(now_us(c), CTAPHID_INIT_PATIENCE_US)));
+		r = connect_once(c, CTAPHID_BROADCAST, sooner(deadline_us, later(now_us(c), CTAPHID_INIT_PATIENCE_US)));
 		if (r != -EBUSY)
 			return r;
 		r = back_off(c, &backoff, deadline_us);
 	} while (r == 0);
 	return r;
+}
+
+int ctaphid_resume(struct ctaphid *c, uint32_t cid, uint64_t deadline_us)
+{
+	const uint64_t patience = later(now_us(c), CTAPHID_RESUME_PATIENCE_US);
+	int r;
+
+	c->touch_wanted = false;
+	r = connect_once(c, cid, sooner(deadline_us, patience));
+	return r == -EPROTO || (r == -ETIMEDOUT && patience < deadline_us) ? -ENOENT : r;
 }
 
 static int error_of_token(struct ctaphid *c, uint8_t code)

@@ -14,6 +14,8 @@
 #define CTAPHID_CANCEL_GRACE_US (400 * US_PER_MS)
 /* INIT is answered at once, by a busy token too. */
 #define CTAPHID_INIT_PATIENCE_US (5 * US_PER_SEC)
+/* A token that has forgotten a channel may say so, or nothing. */
+#define CTAPHID_RESUME_PATIENCE_US (300 * US_PER_MS)
 
 enum ctaphid_error {
 	CTAPHID_ERR_INVALID_COMMAND = 0x01,
@@ -41,6 +43,12 @@ void ctaphid_init(struct ctaphid *c, struct transport *t, void (*status)(void *u
  * -ETIMEDOUT, -ECANCELED and what the transport returns.
  */
 int ctaphid_connect(struct ctaphid *c, uint64_t deadline_us);
+
+/*
+ * The same with a channel that was allocated before, instead of one more of the few that a token knows. What the token still has
+ * going on in it ends (section 11.2.9.1.3). -ENOENT: the token does not take it up; connect.
+ */
+int ctaphid_resume(struct ctaphid *c, uint32_t cid, uint64_t deadline_us);
 
 /*
  * Sends a request and waits for its reply: CHANNEL_BUSY is tried again with back-off (-EBUSY at the deadline), KEEPALIVE goes to

@@ -123,7 +123,16 @@ static int start_libfido2(struct session *s)
 	return s->info ? fido_dev_get_cbor_info(s->dev, s->info) : FIDO_ERR_INTERNAL;
 }
 
-enum outcome session_connect(struct session *s, struct transport *t, uint64_t deadline_us,
+static int open_channel(struct session *s, const struct session_channel *before)
+{
+	int r = -ENOENT;
+
+	if (before && before->cid != 0 && before->incarnation == s->transport->incarnation)
+		r = ctaphid_resume(&s->hid, before->cid, s->deadline_us);
+	return r == -ENOENT ? ctaphid_connect(&s->hid, s->deadline_us) : r;
+}
+
+enum outcome session_connect(struct session *s, struct transport *t, uint64_t deadline_us, const struct session_channel *before,
 	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX])
 {
 	int r;
@@ -138,7 +147,7 @@ enum outcome session_connect(struct session *s, struct transport *t, uint64_t de
 	if (r == -ENODEV)
 		return OUTCOME_TOKEN_MISSING;
 	if (r == 0)
-		r = ctaphid_connect(&s->hid, deadline_us);
+		r = open_channel(s, before);
 	s->error = r;
 	return r < 0 ? session_outcome(s, FIDO_ERR_RX, detail) : OUTCOME_OK;
 }
@@ -153,7 +162,7 @@ enum outcome session_identify(struct session *s, char detail[static WIRE_TEXT_MA
 enum outcome session_open(struct session *s, struct transport *t, uint64_t deadline_us,
 	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX])
 {
-	enum outcome o = session_connect(s, t, deadline_us, status, userdata, detail);
+	enum outcome o = session_connect(s, t, deadline_us, NULL, status, userdata, detail);
 
 	return o == OUTCOME_OK ? session_identify(s, detail) : o;
 }

@@ -31,8 +31,17 @@ struct session {
  */
 enum outcome session_open(struct session *s, struct transport *t, uint64_t deadline_us,
 	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX]);
-/* The same in two steps, for what needs no libfido2 once the token is known: transport and channel, then libfido2 with getInfo. */
-enum outcome session_connect(struct session *s, struct transport *t, uint64_t deadline_us,
+/* The channel of an operation before, at the same token if that is still plugged in. */
+struct session_channel {
+	uint32_t cid; /* 0: none */
+	uint64_t incarnation; /* of the transport */
+};
+
+/*
+ * The same in two steps, for what needs no libfido2 once the token is known: transport and channel, then libfido2 with getInfo.
+ * before may be NULL.
+ */
+enum outcome session_connect(struct session *s, struct transport *t, uint64_t deadline_us, const struct session_channel *before,
 	void (*status)(void *userdata, uint8_t status), void *userdata, char detail[static WIRE_TEXT_MAX]);
 enum outcome session_identify(struct session *s, char detail[static WIRE_TEXT_MAX]);
 void session_close(struct session *s);

@@ -8,6 +8,8 @@
 #include "token/x25519-sodium.h"
 #include "token/x25519-vendor.h"
 
+#define CHANNEL_TRIES 3
+
 static enum wire_x_touch touch_to_wire(enum x25519_touch touch)
 {
 	switch (touch) {
@@ -120,35 +122,20 @@ static bool as_ordered(const struct x25519_vendor *v, const struct wire_request 
 	       (!public_key || sodium_memcmp(info->public_key, public_key, X25519_KEY_SIZE) == 0);
 }
 
-static enum outcome make_key(struct wire_result *ret, struct x25519_vendor *v, struct wire_request *request)
+static enum outcome take_key(struct wire_result *ret, struct x25519_vendor *v, const struct wire_request *request)
 {
 	uint8_t expected[X25519_KEY_SIZE];
-	enum outcome o;
 
-	v->request.touch = touch_from_wire(request->x_touch);
-	v->request.cached_seconds = request->x_cached_seconds;
-	if (request->type == WIRE_X_IMPORT) {
-		memcpy(v->request.key, secret_key(request->x_key), X25519_KEY_SIZE);
-		request->x_key = secret_free(request->x_key);
-		x25519_public(expected, &x25519_sodium, v->request.key);
-	}
-	o = x25519_vendor_ask_sealed(v);
-	if (o != OUTCOME_OK)
-		return o;
+	if (request->type == WIRE_X_IMPORT)
+		x25519_public(expected, &x25519_sodium, secret_key(request->x_key));
 	if (!as_ordered(v, request, request->type == WIRE_X_IMPORT ? expected : NULL))
 		return fido_refuse(ret, OUTCOME_TOKEN_FAILED, "the key made another X25519 key than was asked for");
 	add_key(ret, &v->answer.info);
 	return OUTCOME_OK;
 }
 
-static enum outcome diffie_hellman(struct wire_result *ret, struct x25519_vendor *v, const struct wire_request *request)
+static enum outcome take_shared(struct wire_result *ret, const struct x25519_vendor *v)
 {
-	enum outcome o;
-
-	memcpy(v->request.key, request->x_point, sizeof(v->request.key));
-	o = x25519_vendor_ask_sealed(v);
-	if (o != OUTCOME_OK)
-		return o;
 	ret->outputs[0] = secret_new(SECRET_KEY_SIZE);
 	if (!ret->outputs[0])
 		return fido_refuse(ret, OUTCOME_FAILED, "no guarded memory");
@@ -157,45 +144,46 @@ static enum outcome diffie_hellman(struct wire_result *ret, struct x25519_vendor
 	return OUTCOME_OK;
 }
 
-/* Inside the channel. */
-static enum outcome use_slot(struct wire_result *ret, struct x25519_vendor *v, struct wire_request *request)
+static void fill_request(struct x25519_request *ret, const struct wire_request *request)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->slot = request->x_slot.number;
+	if (request->type == WIRE_X_DH) {
+		ret->op = X25519_DH;
+		memcpy(ret->key, request->x_point, sizeof(ret->key));
+		return;
+	}
+	if (request->type == WIRE_X_ERASE) {
+		ret->op = X25519_ERASE;
+		return;
+	}
+	ret->op = X25519_GENERATE;
+	ret->touch = touch_from_wire(request->x_touch);
+	ret->cached_seconds = request->x_cached_seconds;
+	if (request->type == WIRE_X_IMPORT) {
+		ret->op = X25519_IMPORT;
+		memcpy(ret->key, secret_key(request->x_key), sizeof(ret->key));
+	}
+}
+
+/* Inside the channel; in another one where the token gave up the first, since it has not many and there may be other hosts. */
+static enum outcome use_slot(struct wire_result *ret, struct x25519_vendor *v, const struct wire_request *request)
 {
 	enum outcome o = check(ret, &v->hello, request);
 
-	if (o == OUTCOME_OK)
+	for (unsigned int i = 0; i < CHANNEL_TRIES && (i == 0 ? o == OUTCOME_OK : v->given_up); i++) {
 		o = x25519_vendor_enter(v, secret_key(request->x_host_key), request->x_host_index, request->x_token_public);
-	request->x_host_key = secret_free(request->x_host_key);
+		if (o != OUTCOME_OK)
+			return o;
+		fill_request(&v->request, request);
+		o = x25519_vendor_ask_sealed(v);
+	}
 	if (o != OUTCOME_OK)
 		return o;
-	memset(&v->request, 0, sizeof(v->request));
-	v->request.slot = request->x_slot.number;
-
-	switch (request->type) {
-	case WIRE_X_GENERATE:
-		v->request.op = X25519_GENERATE;
-		return make_key(ret, v, request);
-	case WIRE_X_IMPORT:
-		v->request.op = X25519_IMPORT;
-		return make_key(ret, v, request);
-	case WIRE_X_DH:
-		v->request.op = X25519_DH;
-		return diffie_hellman(ret, v, request);
-	case WIRE_X_ERASE:
-		v->request.op = X25519_ERASE;
-		return x25519_vendor_ask_sealed(v);
-	case WIRE_X_LIST:
-	case WIRE_X_PAIR:
-	case WIRE_X_FORGET:
-	case WIRE_INFO:
-	case WIRE_PROBE:
-	case WIRE_CREATE:
-	case WIRE_EVALUATE:
-	case WIRE_CANCEL:
-	case WIRE_STATUS:
-	case WIRE_RESULT:
-		break;
-	}
-	return fido_refuse(ret, OUTCOME_INVALID_ARGUMENT, "not an operation");
+	ret->detail[0] = 0;
+	if (request->type == WIRE_X_DH)
+		return take_shared(ret, v);
+	return request->type == WIRE_X_ERASE ? OUTCOME_OK : take_key(ret, v, request);
 }
 
 /* The extension is looked for in getInfo, and the vendor command sent to no token that does not list it. */
@@ -208,9 +196,9 @@ static enum outcome identify(struct wire_result *ret, struct session *s)
 	return o;
 }
 
-static enum outcome run(struct wire_result *ret, struct session *s, struct wire_request *request, struct x25519_known *known)
+static enum outcome run(struct wire_result *ret, struct session *s, const struct wire_request *request, struct x25519_known *known)
 {
-	const bool valid = known->valid && known->incarnation == s->transport->incarnation;
+	const bool valid = known->valid && known->channel.incarnation == s->transport->incarnation;
 	struct x25519_vendor *v;
 	enum outcome o;
 
@@ -228,9 +216,9 @@ static enum outcome run(struct wire_result *ret, struct session *s, struct wire_
 	else if (o == OUTCOME_OK && request->type == WIRE_X_PAIR)
 		o = pair(ret, v, request);
 	else if (o == OUTCOME_OK)
-		o = use_slot(ret, v, request);
+		o = use_slot(ret, v, request); /* what else there is: the contract has no more */
 	if (o == OUTCOME_OK)
-		*known = (struct x25519_known){.valid = true, .hello = v->hello, .incarnation = s->transport->incarnation};
+		*known = (struct x25519_known){.valid = true, .hello = v->hello, .channel = {s->hid.cid, s->transport->incarnation}};
 	x25519_vendor_free(v);
 	return o;
 }
@@ -248,7 +236,7 @@ void x25519_operate(struct wire_result *ret, struct wire_request *request, struc
 	if (request->type == WIRE_X_FORGET)
 		return; /* there is no session of such a token that could have been kept */
 
-	ret->outcome = session_connect(&s, t, deadline_us, fido_filter_status, &filter, ret->detail);
+	ret->outcome = session_connect(&s, t, deadline_us, known->valid ? &known->channel : NULL, fido_filter_status, &filter, ret->detail);
 	if (ret->outcome == OUTCOME_OK)
 		ret->outcome = run(ret, &s, request, known);
 	else

@@ -7,6 +7,7 @@
 
 #include "common/wire.h"
 #include "token/fido.h"
+#include "token/session.h"
 #include "token/x25519/message.h"
 
 /*
@@ -16,9 +17,10 @@
 struct x25519_known {
 	bool valid; /* the token has the extension, and said: */
 	struct x25519_hello hello;
-	uint64_t incarnation; /* of the transport */
+	/* Taken up again, since tokens know few channels, and few hosts at a time: what is left of the last operation ends with it. */
+	struct session_channel channel;
 };
 
-/* As fido_operate, for the types of wire_type_is_x25519. The request's secrets are freed as soon as they are used. */
+/* As fido_operate, for the types of wire_type_is_x25519. The request's secrets are freed when it is over. */
 void x25519_operate(struct wire_result *ret, struct wire_request *request, struct transport *t, uint64_t deadline_us,
 	const struct fido_status_sink *sink, struct x25519_known *known);

@@ -91,13 +91,12 @@ static enum outcome refused(struct x25519_vendor *v, enum x25519_status status)
 	return fail(v, OUTCOME_TOKEN_FAILED, "the key refused the operation");
 }
 
-/* One request and its answer: v->answer is zero unless the token answered X25519_OK. */
+/* One request and its answer. */
 static enum outcome exchange(struct x25519_vendor *v, const struct x25519_request *request)
 {
 	struct session *s = v->session;
 	size_t len = x25519_request_encode(v->plain, request), reply_len;
 	enum x25519_op op = request->op;
-	enum outcome o;
 
 	memset(&v->answer, 0, sizeof(v->answer));
 	if (s->error)
@@ -109,10 +108,7 @@ static enum outcome exchange(struct x25519_vendor *v, const struct x25519_reques
 		return session_outcome(s, 0, v->detail);
 	if (!x25519_answer_decode(&v->answer, op, v->reply, reply_len))
 		return broken(v, "the key's answer is malformed");
-	o = refused(v, v->answer.status);
-	if (o != OUTCOME_OK)
-		memset(&v->answer, 0, sizeof(v->answer));
-	return o;
+	return refused(v, v->answer.status);
 }
 
 /* What the answer's own fields say about the question, for the ops that have such. */
@@ -195,6 +191,7 @@ enum outcome x25519_vendor_ask_sealed(struct x25519_vendor *v)
 	size_t len = x25519_request_encode(v->plain, &v->request);
 	enum outcome o;
 
+	v->given_up = false;
 	if (len == 0 || len > X25519_INNER_MAX)
 		return fail(v, OUTCOME_INVALID_ARGUMENT, "not a request");
 	v->outer = (struct x25519_request){.op = X25519_SEALED, .sealed = v->sealed};
@@ -205,6 +202,7 @@ enum outcome x25519_vendor_ask_sealed(struct x25519_vendor *v)
 	o = exchange(v, &v->outer);
 	if (o != OUTCOME_OK) {
 		x25519_channel_end(&v->channel, &x25519_sodium);
+		v->given_up = v->answer.status == X25519_NO_CHANNEL;
 		/* A reason that is not sealed can be anybody's word. */
 		return v->session->error ? o : fail(v, OUTCOME_TOKEN_FAILED, "the key gave up the channel");
 	}

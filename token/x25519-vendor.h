@@ -18,10 +18,11 @@ struct x25519_vendor {
 	char *detail; /* WIRE_TEXT_MAX, set beside an outcome */
 	struct x25519_hello hello;
 	struct x25519_channel channel;
+	bool given_up; /* by the token: it did nothing of the last sealed request, and another channel may do */
 	struct x25519_handshake handshake;
 	uint8_t own_public[X25519_KEY_SIZE];
 	struct x25519_request request; /* to be filled by the caller */
-	struct x25519_answer answer;   /* of the last exchange, X25519_OK */
+	struct x25519_answer answer;   /* of the last exchange */
 	struct x25519_request outer;
 	uint8_t plain[X25519_MESSAGE_MAX], sealed[X25519_MESSAGE_MAX], reply[X25519_MESSAGE_MAX];
 };

@@ -53,6 +53,30 @@ static void vendor(struct fake_vendor *f)
 		fake_token_queue(t, t->cid, X25519_COMMAND, answer, len, 0);
 }
 
+static void resume(struct fake_vendor *f)
+{
+	struct fake_token *t = &f->token;
+	uint8_t init[17] = {[12] = 2, [16] = t->capabilities};
+
+	f->n_resumed++;
+	x25519_device_forget(&f->device, t->cid);
+	memcpy(init, t->message, 8);
+	memcpy(init + 8, (uint8_t[]){(uint8_t)(t->cid >> 24), (uint8_t)(t->cid >> 16), (uint8_t)(t->cid >> 8), (uint8_t)t->cid}, 4);
+	switch (f->resume) {
+	case FAKE_RESUME_OTHER:
+		init[11]++;
+		break;
+	case FAKE_RESUME_ERROR:
+		fake_token_queue(t, t->cid, CTAPHID_ERROR, (uint8_t[]){0x0b}, 1, 0); /* ERR_INVALID_CHANNEL */
+		return;
+	case FAKE_RESUME_SILENCE:
+		return;
+	case FAKE_RESUME:
+		break;
+	}
+	fake_token_queue(t, t->cid, CTAPHID_INIT, init, sizeof(init), 0);
+}
+
 static void on_write(struct fake_token *t, const uint8_t *report)
 {
 	struct fake_vendor *f = t->userdata;
@@ -61,6 +85,8 @@ static void on_write(struct fake_token *t, const uint8_t *report)
 		return;
 	if (t->in.command == X25519_COMMAND)
 		vendor(f);
+	else if (t->in.command == CTAPHID_INIT && t->in.len == 8)
+		resume(f);
 	else if (t->in.command == CTAPHID_CBOR && t->in.len == 1 && t->message[0] == 0x04)
 		get_info(f);
 }

@@ -9,12 +9,22 @@
 #include "tests/unit/x25519-memory.h"
 #include "token/x25519/device.h"
 
+/* What becomes of INIT on a channel that was allocated before. */
+enum fake_resume {
+	FAKE_RESUME,
+	FAKE_RESUME_ERROR,
+	FAKE_RESUME_SILENCE,
+	FAKE_RESUME_OTHER, /* another channel, which no token may say */
+};
+
 struct fake_vendor {
 	struct fake_token token; /* its userdata is this struct */
 	struct x25519_device device;
 	struct x25519_memory memory;
 	bool no_extension; /* getInfo does not list it */
 	bool no_touch;	   /* it is asked for, and does not come */
+	enum fake_resume resume;
+	unsigned int n_resumed;
 	unsigned int n_get_info, n_vendor, n_touches; /* commands that came; touches that were asked for */
 	unsigned int n_ops[16];				 /* by op; what came sealed counts as SEALED */
 

@@ -10,6 +10,7 @@
 
 #include "tests/unit/fake-vendor.h"
 #include "token/x25519-ops.h"
+#include "token/x25519-vendor.h"
 
 #define DEADLINE_US (30 * US_PER_SEC)
 
@@ -353,6 +354,21 @@ static void test_unpaired(void **state)
 	assert_int_equal(f->fake.n_ops[X25519_CHANNEL], 0);
 }
 
+static void test_versions(void **state)
+{
+	struct fixture *f = *state;
+
+	f->known.valid = false;
+	f->fake.device.hello.newest = 9;
+	assert_dh(f, 2, f->slot_public);
+	f->known.valid = false;
+	f->fake.device.hello.oldest = 2; /* no longer ours */
+	f->fake.n_ops[X25519_CHANNEL] = 0;
+	ask_dh(f, 2, f->host_key);
+	assert_int_equal(run(f), OUTCOME_UNSUPPORTED);
+	assert_int_equal(f->fake.n_ops[X25519_CHANNEL], 0);
+}
+
 static void test_hosts_full(void **state)
 {
 	struct fixture *f = *state;
@@ -511,7 +527,7 @@ static void test_lies_inside(void **state)
 	struct x25519_answer a;
 
 	f->fake.tamper = forge_inner;
-	for (unsigned int lie = 0; lie < 9; lie++) {
+	for (unsigned int lie = 0; lie < 10; lie++) {
 		a = key;
 		if (lie == 0)
 			a.info.slot = 2;
@@ -530,10 +546,13 @@ static void test_lies_inside(void **state)
 			a.info.public_key[0] = 1; /* low order */
 		else if (lie == 7)
 			a.info.public_key[0] = 0;
+		else if (lie == 8)
+			a.info.touch = X25519_TOUCH_CACHED, a.info.cached_seconds = 16; /* one second more than was ordered */
 		else
 			a = (struct x25519_answer){.op = X25519_IMPORT, .info = key.info};
 		ask(f, WIRE_X_GENERATE, 1);
-		f->request.x_touch = WIRE_X_TOUCH_ALWAYS;
+		f->request.x_touch = lie == 8 ? WIRE_X_TOUCH_CACHED : WIRE_X_TOUCH_ALWAYS;
+		f->request.x_cached_seconds = lie == 8 ? 15 : 0;
 		assert_forged(f, &a, OUTCOME_TOKEN_FAILED);
 		f->fake.memory.slots[1].used = false;
 	}
@@ -658,6 +677,103 @@ static bool record(struct fake_vendor *v, const uint8_t *request, uint8_t *answe
 	return true;
 }
 
+/* Other hosts and replayed handshakes may use up what few channels a token has. */
+static bool lose_channel(struct fake_vendor *v, const uint8_t *request, uint8_t *answer, size_t *len)
+{
+	struct fixture *f = v->userdata;
+
+	(void)answer;
+	(void)len;
+	if (request[0] == X25519_CHANNEL && f->forged[0] > 0) {
+		f->forged[0]--;
+		x25519_device_forget(&v->device, v->token.cid);
+	}
+	return true;
+}
+
+static void test_lost_channel(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t key[32], public_key[32];
+
+	f->fake.tamper = lose_channel;
+	f->forged[0] = 2;
+	assert_dh(f, 2, f->slot_public);
+	assert_string_equal(f->result.detail, "");
+	randombytes_buf(key, sizeof(key));
+	crypto_scalarmult_base(public_key, key);
+	f->forged[0] = 1;
+	ask(f, WIRE_X_IMPORT, 0);
+	f->request.x_key = make_key(key);
+	assert_int_equal(run(f), OUTCOME_OK);
+	assert_memory_equal(f->result.x_keys[0].public_key, public_key, 32);
+	assert_dh(f, 0, public_key);
+	/* but not for ever */
+	f->forged[0] = 255;
+	f->fake.n_ops[X25519_CHANNEL] = 0;
+	ask_dh(f, 2, f->host_key);
+	assert_int_equal(run(f), OUTCOME_TOKEN_FAILED);
+	assert_string_equal(f->result.detail, "the key gave up the channel");
+	assert_int_equal(f->fake.n_ops[X25519_CHANNEL], 3);
+}
+
+/* One channel of CTAPHID is used again and again, as long as the token takes it up. */
+static void test_same_channel(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake.token.n_inits = 0;
+	for (unsigned int i = 0; i < 5; i++)
+		assert_dh(f, 2, f->slot_public);
+	assert_int_equal(f->fake.token.n_inits, 0);
+	assert_int_equal(f->fake.n_resumed, 5 + 1); /* one in setup */
+	/* a token that has forgotten it, in either way that there is of saying so */
+	f->fake.resume = FAKE_RESUME_ERROR;
+	assert_dh(f, 2, f->slot_public);
+	assert_int_equal(f->fake.token.n_inits, 1);
+	f->fake.resume = FAKE_RESUME_SILENCE;
+	assert_dh(f, 2, f->slot_public);
+	assert_int_equal(f->fake.token.n_inits, 2);
+	f->fake.resume = FAKE_RESUME_OTHER;
+	assert_dh(f, 2, f->slot_public);
+	assert_int_equal(f->fake.token.n_inits, 3);
+	f->fake.resume = FAKE_RESUME;
+	assert_dh(f, 2, f->slot_public);
+	assert_int_equal(f->fake.token.n_inits, 3);
+	/* unplugged meanwhile: not even tried */
+	f->fake.token.transport.incarnation++;
+	f->fake.n_resumed = 0;
+	assert_dh(f, 2, f->slot_public);
+	assert_int_equal(f->fake.n_resumed, 0);
+	assert_int_equal(f->fake.token.n_inits, 4);
+}
+
+/* Whoever answered nonsense is asked nothing more, whatever the caller wants. */
+static void test_nothing_after_nonsense(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_token *t = &f->fake.token;
+	char detail[WIRE_TEXT_MAX];
+	struct x25519_vendor *v;
+	struct session s;
+
+	assert_int_equal(session_connect(&s, &t->transport, t->clock.now.boot_us + DEADLINE_US, NULL, NULL, NULL, detail), OUTCOME_OK);
+	v = x25519_vendor_new(&s, NULL, detail);
+	assert_non_null(v);
+	f->fake.tamper = spoil;
+	f->forge = X25519_HELLO;
+	f->forged[0] = 5;
+	assert_int_equal(x25519_vendor_hello(v), OUTCOME_TOKEN_FAILED);
+	f->fake.tamper = NULL;
+	f->fake.n_vendor = 0;
+	assert_int_equal(x25519_vendor_hello(v), OUTCOME_TOKEN_FAILED);
+	assert_int_equal(x25519_vendor_enter(v, f->host_key, 0, v->hello.token_public), OUTCOME_TOKEN_FAILED);
+	assert_int_equal(x25519_vendor_ask_sealed(v), OUTCOME_TOKEN_FAILED);
+	assert_int_equal(f->fake.n_vendor, 0);
+	x25519_vendor_free(v);
+	session_close(&s);
+}
+
 /* Broken, short, long, none, or one of before: the operation fails, the session is over, and the next one is as if nothing had been. */
 static void test_spoilt_answers(void **state)
 {
@@ -741,6 +857,10 @@ int main(void)
 		PAIRED(test_lies_inside),
 		PAIRED(test_lies_outside),
 		PAIRED(test_impostor),
+		PAIRED(test_versions),
+		PAIRED(test_nothing_after_nonsense),
+		PAIRED(test_lost_channel),
+		PAIRED(test_same_channel),
 		PAIRED(test_spoilt_answers),
 		PAIRED(test_wire_errors),
 		PAIRED(test_no_memory),
