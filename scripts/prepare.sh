@@ -5,7 +5,7 @@
 # What a build needs, and what the demo runs.
 packages_build="autoconf automake make gcc libc6-dev pkg-config
 	libfido2-dev libhidapi-dev libsodium-dev libsystemd-dev libmnl-dev libssl-dev libcbor-dev libinih-dev libjansson-dev
-	libseccomp-dev"
+	libseccomp-dev libpcsclite-dev"
 # Where it exists: a cipher that the build can do without.
 case $(dpkg --print-architecture 2>/dev/null) in
 amd64) packages_build="$packages_build libipsec-mb-dev" ;;
@@ -15,6 +15,7 @@ packages_run="dbus-daemon iproute2 iputils-ping wireguard-tools wireguard-go pro
 packages_test="clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-dbus python3-dbusmock python3-gi polkitd
 	gcc-arm-none-eabi
 	xvfb xdotool notification-daemon dunst pinentry-gtk2 desktop-file-utils
+	pcscd vsmartcard-vpcd opensc
 	fido2-tools mandoc libxml2-utils xz-utils tcpdump expect systemd zsh fish"
 
 # What the virtual machine's tests use besides.

@@ -2,8 +2,11 @@
 # WGFIDO_NET_REQUIRED=1. Folders add scripts (*.sh: an extension that the harness knows) to NET_TESTS.
 NET_TESTS += tests/net/test-lib.sh tests/net/test-office.sh tests/net/test-home.sh tests/net/test-fail-closed.sh \
 	tests/net/test-hunt.sh tests/net/test-both.sh tests/net/test-networkmanager.sh
+if HAVE_PCSC
+NET_TESTS += tests/net/test-cards.sh
+endif
 
-EXTRA_DIST += tests/net/clock-off.c tests/net/fake-networkmanager.py tests/net/lib.sh tests/net/stage.sh $(NET_TESTS)
+EXTRA_DIST += tests/net/test-cards.sh tests/net/clock-off.c tests/net/fake-networkmanager.py tests/net/lib.sh tests/net/stage.sh $(NET_TESTS)
 
 .PHONY: check-net
 check-net: all

@@ -44,3 +44,13 @@ UNIT_TESTS += tests/unit/test-card
 tests_unit_test_card_SOURCES = tests/unit/test-card.c tests/unit/unit.h $(FAKE_CARD)
 tests_unit_test_card_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_card_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+# The same card in a reader of vpcd's, under a real pcscd, and what asks the worker for it.
+check_PROGRAMS += tests/card/vicc tests/card/card-tool
+tests_card_vicc_SOURCES = tests/card/vicc.c $(CARD_EMULATOR)
+tests_card_vicc_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+tests_card_vicc_LDADD = $(CRYPTO_LIBS)
+tests_card_card_tool_SOURCES = tests/card/card-tool.c $(CARD_EMULATOR)
+tests_card_card_tool_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CRYPTO_CFLAGS)
+tests_card_card_tool_LDADD = common/libcommon.a $(COMMON_LIBS) $(CRYPTO_LIBS)
+
