@@ -26,7 +26,17 @@ void log_open(const char *program, enum log_level max)
 {
 	log_program = program;
 	log_max = max;
+	log_reopen();
+}
+
+void log_reopen(void)
+{
 	log_to_journal = log_stderr_is_journal();
+}
+
+bool log_is_journal(void)
+{
+	return log_to_journal;
 }
 
 static int log_priority(enum log_level level)

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,15 +15,31 @@
 
 #define KEPT (UINT64_C(1) << CAP_NET_ADMIN)
 
+/* The first one maps all ids to themselves. */
+static bool in_user_namespace(void)
+{
+	FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned long inside, outside, count;
+	bool mapped = false;
+
+	if (!f)
+		return false;
+	if (fscanf(f, "%lu %lu %lu", &inside, &outside, &count) == 3)
+		mapped = !(inside == 0 && outside == 0 && count == UINT32_MAX);
+	(void)fclose(f);
+	return mapped;
+}
+
 int privileges_find(struct privileges *ret, const char *user)
 {
 	const struct passwd *pw;
 
+	/* uid_t 0 is root's everywhere; in a user namespace it is whoever made that. */
 	*ret = (struct privileges){ .is_root = geteuid() == 0, .uid = geteuid(), .gid = (gid_t)-1 };
 	errno = 0;
 	pw = getpwnam(user);
 	if (!pw)
-		return !ret->is_root ? 0 : errno && errno != ENOENT && errno != ESRCH ? -errno : -ESRCH;
+		return !ret->is_root || in_user_namespace() ? 0 : errno && errno != ENOENT && errno != ESRCH ? -errno : -ESRCH;
 	ret->uid = pw->pw_uid;
 	ret->gid = pw->pw_gid;
 	return 0;

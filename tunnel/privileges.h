@@ -15,7 +15,7 @@ struct privileges {
 	gid_t gid;    /* of the configuration socket; (gid_t)-1: leave it */
 };
 
-/* Before anything is made. -ESRCH: started as root, and there is no such user. */
+/* Before anything is made. -ESRCH: started as root, not in a user namespace, and there is no such user. */
 int privileges_find(struct privileges *ret, const char *user);
 
 /*

@@ -10,6 +10,13 @@ tunnel_libprogram_a_SOURCES = \
 tunnel_libprogram_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SECCOMP_CFLAGS)
 TUNNELPROGRAM_LIBS = tunnel/libprogram.a bus/liblease.a $(SECCOMP_LIBS) $(TUNNEL_LIBS)
 
+sbin_PROGRAMS += tunnel/wgfido-tunnel
+tunnel_wgfido_tunnel_SOURCES = tunnel/main.c tunnel/bus.c tunnel/bus.h tunnel/daemonise.c tunnel/daemonise.h
+tunnel_wgfido_tunnel_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+tunnel_wgfido_tunnel_LDADD = $(BUS_LIBS) $(TUNNELPROGRAM_LIBS)
+
+NET_TESTS += tests/net/test-tunnel-program.sh
+
 UNIT_TESTS += tests/unit/test-static-key-broker
 tests_unit_test_static_key_broker_SOURCES = tests/unit/test-static-key-broker.c tests/unit/unit.h
 tests_unit_test_static_key_broker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)

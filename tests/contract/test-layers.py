@@ -29,7 +29,7 @@ LAYERS = [
     (r"agent/(bus[a-z-]*|main)\.[ch]$", r"(agent|bus|common)/"),
     (r"agent/", r"(agent|common)/|bus/lease\.h$"),
     # the protocol and its threads know no bus
-    (r"tunnel/main\.c$", r"(tunnel|bus|common)/"),
+    (r"tunnel/(bus|main)\.[ch]$", r"(tunnel|bus|common)/"),
     (r"tunnel/", r"(tunnel|common)/|bus/lease\.h$"),
     (r"client/", r"(client|common)/"),
 ]
@@ -40,6 +40,7 @@ FENCES = [
     (r"ini\.h", r"common/config\.c$"),
     (r"systemd/sd-bus\.h", r"(daemon/(bus[a-z-]*|polkit|logind|main)|bus/[a-z-]*|agent/(bus[a-z-]*|main)|client/[a-z0-9-]*)\.[ch]$"),
     (r"systemd/sd-event\.h", r"(daemon|bus|agent|tunnel|client)/"),
+    (r"systemd/sd-journal\.h", r"tunnel/daemonise\.c$"),
     (r"systemd/sd-device\.h", r"daemon/presence[a-z-]*\.[ch]$|client/doctor-udev\.c$"),
     (r"systemd/sd-login\.h", r"daemon/(bus[a-z-]*|logind)\.[ch]$|client/"),
     (r"systemd/sd-daemon\.h", r"(daemon|agent|tunnel|client)/main\.c$"),

@@ -17,6 +17,7 @@ PAGES = {
     "wgfido-softtoken.1": "token/soft/wgfido-softtoken",
     "wgfido-rotate.8": "agent/wgfido-rotate",
     "wgfido-token.8": "token/wgfido-token",
+    "wgfido-tunnel.8": "tunnel/wgfido-tunnel",
     "wgfidod.8": "daemon/wgfidod",
 }
 OTHER_PAGES = {"wgfido.7", "wgfido.conf.5"}

@@ -13,9 +13,10 @@ import unittest
 
 SOURCE = os.environ.get("top_srcdir", ".")
 BUILD = os.environ.get("top_builddir", ".")
-UNITS = {"wgfidod.service": 1.5, "wgfido-rotate.service": 2.0, "wgfido-rotate-gateway.service": 2.0}
+UNITS = {"wgfidod.service": 1.5, "wgfido-rotate.service": 2.0, "wgfido-rotate-gateway.service": 2.0, "wgfido-tunnel@.service": 3.2}
 AGENTS = [name for name in UNITS if "rotate" in name]
-PROGRAMS = {"wgfidod": "daemon/wgfidod", "wgfido-rotate": "agent/wgfido-rotate"}
+PROGRAMS = {"wgfidod": "daemon/wgfidod", "wgfido-rotate": "agent/wgfido-rotate", "wgfido-tunnel": "tunnel/wgfido-tunnel",
+            "wgfido-quick": "systemd/wgfido-quick"}
 ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -91,6 +92,17 @@ class Agreement(unittest.TestCase):
         for name in AGENTS:
             self.assertEqual(self.get(name, "ExecStopPost"), self.get(name, "ExecStart") + " --close-all")
         self.assertTrue(self.get("wgfido-rotate-gateway.service", "ExecStart").endswith(" --gateway"))
+
+    def test_tunnel(self):
+        """What it makes as root, and what wg-quick does with it."""
+        self.assertNotIn(("Service", "User"), unit("wgfido-tunnel@.service"))
+        capabilities = self.get("wgfido-tunnel@.service", "CapabilityBoundingSet").split()
+        self.assertEqual(capabilities, ["CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN"])
+        self.assertEqual(self.get("wgfido-tunnel@.service", "DeviceAllow"), "/dev/net/tun rw")
+        for key in ("ExecStartPost", "ExecReload", "ExecStop"):
+            self.assertTrue(self.get("wgfido-tunnel@.service", key).startswith("+"), "hooks may do what they do with wg-quick@")
+        self.assertRegex(self.get("wgfido-tunnel@.service", "ExecStartPost"), r"/wgfido-quick --made %i up %i$")
+        self.assertIn(f'#define USER "{self.get("wgfido-rotate.service", "User")}"', read(SOURCE, "tunnel", "main.c"))
 
     def test_worker_can_restrict_itself(self):
         allowed = " ".join(unit("wgfidod.service")[("Service", "SystemCallFilter")]).split()
