@@ -64,6 +64,23 @@ static int option_take(struct call_options *o, const struct verb *verb, int c, c
 	case OPTION_WAIT:
 		o->wait = true;
 		return 0;
+	case OPTION_RESIDENT:
+		o->resident = true;
+		return 0;
+	case OPTION_COMMIT:
+		o->commit = true;
+		return 0;
+	case OPTION_ABANDON:
+		o->abandon = true;
+		return 0;
+	case OPTION_SLOT:
+		o->x_slot = argument;
+		return 0;
+	case OPTION_TOUCH:
+		if (strcmp(argument, "never") && strcmp(argument, "cached") && strcmp(argument, "always"))
+			break;
+		o->touch = argument;
+		return 0;
 	case OPTION_FOR:
 		if (duration_parse(&o->for_seconds, argument) < 0 || !o->for_seconds) {
 			verb_usage_error(verb, "\"%s\" is no duration, write for example 8h, 90m or 1h30m", argument);
@@ -118,14 +135,18 @@ void call_options_clear(struct call_options *o)
 	o->recovery_code = secret_free(o->recovery_code);
 }
 
-int call_key_main(const struct verb *verb, int argc, char **argv,
+int call_check_resident(const struct call_options *o, const struct verb *verb)
+{
+	if (o->resident && o->uv)
+		return verb_usage_error(verb, "--uv is not for --resident: whether a PIN is asked for is the token's own to say");
+	if (!o->resident && (o->x_slot || o->touch))
+		return verb_usage_error(verb, "--slot and --touch are of --resident");
+	return 0;
+}
+
+int call_key_main(const struct verb *verb, int argc, char **argv, const struct option *options,
 	int (*make)(struct proxy *p, const char *tunnel, struct call_options *o))
 {
-	static const struct option options[] = {
-		CALL_KEY_OPTIONS,
-		CALL_LONG_OPTIONS,
-		{},
-	};
 	_cleanup_call_options_ struct call_options o = CALL_OPTIONS_INIT;
 	_cleanup_proxy_ struct proxy *p = NULL;
 	int r;
@@ -136,6 +157,12 @@ int call_key_main(const struct verb *verb, int argc, char **argv,
 		return r;
 	if (argc - optind != 1)
 		return verb_usage_error(verb, "Say which tunnel");
+	r = call_check_resident(&o, verb);
+	if (r)
+		return r;
+	/* There is nothing that a code could bring back. */
+	if (o.resident)
+		o.says_recovery = o.recovery = false;
 	r = proxy_open(&p);
 	return r ? r : make(p, argv[optind], &o);
 }
@@ -165,6 +192,21 @@ static int append_true(sd_bus_message *m, const char *name, bool value)
 	return value ? sd_bus_message_append(m, "{sv}", name, "b", 1) : 0;
 }
 
+static int append_handle(sd_bus_message *m, const uint8_t *handle)
+{
+	int r = sd_bus_message_open_container(m, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(m, 's', "handle");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', "ay");
+	if (r >= 0)
+		r = sd_bus_message_append_array(m, 'y', handle, KEY_SIZE);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append_options(sd_bus_message *m, const struct call_options *o)
 {
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
@@ -183,6 +225,16 @@ static int append_options(sd_bus_message *m, const struct call_options *o)
 		r = append_string(m, "type", o->type);
 	if (r >= 0 && o->says_recovery)
 		r = sd_bus_message_append(m, "{sv}", "recovery", "b", (int)o->recovery);
+	if (r >= 0)
+		r = append_true(m, "resident", o->resident);
+	if (r >= 0)
+		r = append_string(m, "slot", o->x_slot);
+	if (r >= 0)
+		r = append_string(m, "touch", o->touch);
+	if (r >= 0 && o->handle)
+		r = append_handle(m, o->handle);
+	if (r >= 0)
+		r = append_true(m, "abandon", o->abandon);
 	if (r >= 0)
 		r = append_true(m, "forget", o->forget);
 	if (r >= 0)
@@ -284,7 +336,8 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
 
 	(void)source;
 	(void)info;
-	if (w->interrupts++) {
+	/* What belongs to no tunnel has no Cancel: the broker stops it when we are gone. */
+	if (w->interrupts++ || !strcmp(w->call->tunnel_path, WGFIDO_PATH)) {
 		w->done = true;
 		return 0;
 	}

@@ -25,6 +25,12 @@ struct call_options {
 	bool recovery;
 	bool forget;
 	bool confirm_pin;
+	bool resident;
+	bool commit; /* --commit: is a method of its own, not sent */
+	bool abandon;
+	const char *x_slot;	 /* --slot */
+	const char *touch;	 /* --touch */
+	const uint8_t *handle;	 /* KEY_SIZE bytes: the key to adopt; NULL: a new one */
 	bool yes; /* --yes: ask nothing */
 	int pin_fd;		      /* -1: none */
 	struct secret *pin;	      /* owned, as the others */
@@ -42,8 +48,8 @@ struct call_options {
  * -1 = go on at optind, else the exit status (after --help, or when an error was said).
  */
 int call_options_parse(struct call_options *o, const struct verb *verb, int argc, char **argv, const struct option *options);
-/* The whole of a verb that makes a key for its only argument, TUNNEL: the exit status. */
-int call_key_main(const struct verb *verb, int argc, char **argv,
+/* The whole of a verb that makes a key for its only argument, TUNNEL: the exit status. options as above. */
+int call_key_main(const struct verb *verb, int argc, char **argv, const struct option *options,
 	int (*make)(struct proxy *p, const char *tunnel, struct call_options *o));
 void call_options_clear(struct call_options *o);
 #define _cleanup_call_options_ __attribute__((cleanup(call_options_clear)))
@@ -62,6 +68,18 @@ void call_options_clear(struct call_options *o);
 	{                                                                                                    \
 		"label", required_argument, NULL, OPTION_LABEL                                               \
 	}
+/* And where the key may be one that never leaves its token. */
+#define CALL_RESIDENT_OPTIONS                                                                                \
+	{"resident", no_argument, NULL, OPTION_RESIDENT}, {"slot", required_argument, NULL, OPTION_SLOT},    \
+	{                                                                                                    \
+		"touch", required_argument, NULL, OPTION_TOUCH                                               \
+	}
+#define CALL_RESIDENT_HELP                                                                                   \
+	"  --resident       make a key that never leaves the token: X25519 over CTAPHID, OpenPGP card or PIV\n" \
+	"  --slot SLOT      where: ctaphid, ctaphid:N, openpgp, piv:9d, ...; without it a free one is taken\n"  \
+	"  --touch WHEN     when the token itself asks for a touch: never (the default), cached, always\n"
+/* --resident beside what it excludes, and the other way round: 0, or says the error and returns the exit status. */
+int call_check_resident(const struct call_options *o, const struct verb *verb);
 #define CALL_OPTIONS_HELP                                                                                    \
 	"  --token NAME     use this security key: its id, or a part of its name (see `wgfido tokens`)\n"    \
 	"  --pin-fd N       read the PIN from file descriptor N, when one is needed\n"                      \

@@ -11,6 +11,7 @@
 #include "client/target.h"
 #include "client/text.h"
 #include "client/verb.h"
+#include "client/windows.h"
 #include "common/encoding.h"
 #include "common/names.h"
 
@@ -49,9 +50,23 @@ static void agent_check(const char *ifname)
 	agent_status_free(agent);
 }
 
+/* Shorter than was asked for, since the next window has another key. */
+static void tell_window(const char *ifname, uint64_t until_boot_us, uint64_t asked_seconds)
+{
+	const struct instant now = clock_now(&clock_system);
+	struct windows w;
+
+	if (until_boot_us + 60 * US_PER_SEC < now.boot_us + asked_seconds * US_PER_SEC && windows_of(&w, ifname, now.real_us / US_PER_SEC)) {
+		puts("It ends there with the window of its window keys; approve it again then.");
+		windows_clear(&w);
+	}
+}
+
 static int approve_one(struct proxy *p, const struct target *t, struct call_options *o)
 {
 	char purpose[256], tunnel[128], peer[64] = "", ifname[64], until_text[96];
+	const uint64_t lifetime = t->tunnel->approval_lifetime;
+	const uint64_t asked = o->for_seconds && o->for_seconds < lifetime ? o->for_seconds : lifetime;
 	sd_bus_message *reply = NULL;
 	uint64_t until;
 	int r;
@@ -79,6 +94,7 @@ static int approve_one(struct proxy *p, const struct target *t, struct call_opti
 		return say_errno(r, "The broker's answer cannot be read");
 	printf("%s%s%s is approved until %s.\n", tunnel, *peer ? " to " : "", peer,
 		text_until(until_text, sizeof(until_text), until, clock_now(&clock_system)));
+	tell_window(ifname, until, asked);
 	agent_check(ifname);
 	return 0;
 }

@@ -15,12 +15,12 @@
 #include "client/text.h"
 #include "client/tunnelconf.h"
 #include "client/verb.h"
-#include "client/wgconf.h"
+#include "client/wgfile.h"
 #include "common/file.h"
 #include "common/names.h"
 
 /* The tunnel, with a configuration made for it where there is none. *ret_new: the broker had not known it. */
-static int find_or_make(struct proxy *p, const char *name, bool yes, struct proxy_tunnel **ret, bool *ret_new)
+static int find_or_make(struct proxy *p, const char *name, enum config_mode mode, bool yes, struct proxy_tunnel **ret, bool *ret_new)
 {
 	struct config *config;
 	int r;
@@ -33,7 +33,7 @@ static int find_or_make(struct proxy *p, const char *name, bool yes, struct prox
 			return target_resolve_tunnel(ret, p, name);
 	r = tunnelconf_load(&config, name);
 	if (!r && !config)
-		r = tunnelconf_make_psk(name, yes);
+		r = tunnelconf_make(name, mode, yes);
 	config_free(config);
 	if (!r)
 		r = tunnelconf_reload(p);
@@ -58,58 +58,116 @@ static void warn_of_save_config(const char *ifname)
 	free(path);
 }
 
+/* What the wg-quick file has to say: the key to adopt, which fits the mode. */
+static int choose_key(struct call_options *o, const struct proxy_tunnel *t, bool has_handle, const uint8_t *handle, const char *ifname)
+{
+	const bool identity = !strcmp(t->mode, "identity");
+
+	if (!has_handle || (!o->resident && !identity))
+		return 0;
+	if (!o->resident)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT,
+			"%s/%s.conf has the handle of a key on a security key for its PrivateKey: add --resident", dirs_wireguard(), ifname);
+	if (!identity)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT,
+			"%s/%s.conf has the handle of a key on a security key for its PrivateKey, and %s/%s.conf has Mode = psk: make it Mode = identity",
+			dirs_wireguard(), ifname, dirs_config(), ifname);
+	if (o->x_slot)
+		return say_outcome(OUTCOME_INVALID_ARGUMENT, "%s/%s.conf has the handle of the key already: leave --slot away", dirs_wireguard(),
+			ifname);
+	o->handle = handle;
+	return 0;
+}
+
+static void tell_resident(const struct recovery_result *result, const char *ifname, bool psk, bool adopted)
+{
+	printf("Its secret half is on the security key%s%s and never leaves it: if that is lost, enroll with another one and change the\n"
+	       "public key at the other end. There is no backup of it and no recovery code.\n",
+		*result->x_slot ? ", " : "", result->x_slot);
+	if (psk) {
+		printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
+		return;
+	}
+	if (!adopted)
+		printf("Put its handle into %s/%s.conf:\nPrivateKey = %s\n", dirs_wireguard(), ifname, result->handle);
+	printf("Next: the other end changes this side's PublicKey; `WG_QUICK_USERSPACE_IMPLEMENTATION=wgfido-tunnel wg-quick up %s` brings it\n"
+	       "up, `wgfido approve %s` opens it.\n",
+		ifname, ifname);
+}
+
 static int enroll(struct proxy *p, const char *name, struct call_options *o)
 {
 	struct recovery_result result = {};
 	char purpose[192], tunnel[128], ifname[IF_NAMESIZE];
+	uint8_t handle[KEY_SIZE];
 	struct proxy_tunnel *t;
-	bool psk, new = false;
+	bool psk, new = false, has_handle;
 	int r;
 
-	r = recovery_check(o);
+	r = o->resident ? 0 : recovery_check(o);
+	has_handle = !r && ifname_valid(name) && wgfile_peek_handle(handle, name);
 	if (!r)
-		r = find_or_make(p, name, o->yes, &t, &new);
+		r = find_or_make(p, name, o->resident && has_handle ? CONFIG_MODE_IDENTITY : CONFIG_MODE_PSK, o->yes, &t, &new);
 	if (r)
 		return r;
+	/* It may have been named by its Name. */
+	if (!new && strcmp(t->interface, name))
+		has_handle = wgfile_peek_handle(handle, t->interface);
 	psk = !strcmp(t->mode, "psk");
 	snprintf(ifname, sizeof(ifname), "%s", t->interface);
 	snprintf(purpose, sizeof(purpose), "to make a key for %s", text_tunnel(tunnel, sizeof(tunnel), t));
-	r = recovery_call(p,
-		&(struct call){
-			.path = t->path,
-			.interface = WGFIDO_TUNNEL_INTERFACE,
-			.method = "Enroll",
-			.tunnel_path = t->path,
-			.purpose = purpose,
-			.options = o,
-		},
-		&result);
+	r = choose_key(o, t, has_handle, handle, ifname);
+	if (!r)
+		r = recovery_call(p,
+			&(struct call){
+				.path = t->path,
+				.interface = WGFIDO_TUNNEL_INTERFACE,
+				.method = "Enroll",
+				.tunnel_path = t->path,
+				.purpose = purpose,
+				.options = o,
+			},
+			&result);
 	if (r) {
 		tunnelconf_undo(p, ifname);
 		return r;
 	}
 	printf("%s is enrolled. Its %spublic key:\n%s\n", tunnel, psk ? "token " : "", result.public_key);
-	r = recovery_hand_over(&result, tunnel, ifname, o);
+	if (o->resident) {
+		tell_resident(&result, ifname, psk, o->handle != NULL);
+	} else {
+		r = recovery_hand_over(&result, tunnel, ifname, o);
+		printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
+	}
 	if (psk)
 		warn_of_save_config(ifname);
-	printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);
 	recovery_result_clear(&result);
 	return r;
 }
 
 static int enroll_main(const struct verb *verb, int argc, char **argv)
 {
-	return call_key_main(verb, argc, argv, enroll);
+	static const struct option options[] = {
+		CALL_KEY_OPTIONS,
+		CALL_RESIDENT_OPTIONS,
+		CALL_LONG_OPTIONS,
+		{},
+	};
+
+	return call_key_main(verb, argc, argv, options, enroll);
 }
 
 const struct verb verb_enroll = {
 	"enroll",
 	enroll_main,
-	"TUNNEL [--no-recovery] [--yes]",
+	"TUNNEL [--resident [--slot SLOT] [--touch WHEN]] [--no-recovery] [--yes]",
 	"Make a token key for a tunnel on the security key",
 	"For a tunnel whose other end runs `wgfido-rotate --gateway` (Mode = psk). Where the other end cannot\n"
 	"run anything, `wgfido protect` locks the interface's own private key instead. A tunnel without\n"
-	"/etc/wgfido/TUNNEL.conf gets one, made from its wg-quick file or the running interface.\n\n"
+	"/etc/wgfido/TUNNEL.conf gets one, made from its wg-quick file or the running interface.\n"
+	"With --resident the key is made on the token and stays there. Where the wg-quick file has the handle that\n"
+	"`wgfido genkey --resident` printed for its PrivateKey, that key is taken, as the interface's own (Mode = identity).\n\n"
+	CALL_RESIDENT_HELP
 	"  --no-recovery      make no recovery code: a lost security key then means a new enrolment\n"
 	"  --yes              ask nothing; the recovery code goes to stdout\n"
 	"  --uv WHEN          pin, presence, or auto (a PIN where the security key has one; the default)\n"

@@ -29,6 +29,18 @@ static bool token_has(const struct proxy_token *t, const char *capability)
 	return false;
 }
 
+/* Can it hold a key that never leaves it? NULL: no. */
+static const char *resident_words(const struct proxy_token *t)
+{
+	if (token_has(t, "wgX25519"))
+		return "holds keys that never leave it (--slot ctaphid)";
+	if (token_has(t, "openpgp") && token_has(t, "piv"))
+		return "holds keys that never leave it (--slot openpgp, --slot piv:9d)";
+	if (token_has(t, "openpgp"))
+		return "holds a key that never leaves it (--slot openpgp)";
+	return token_has(t, "piv") ? "holds keys that never leave it (--slot piv:9d)" : NULL;
+}
+
 static void token_print(const struct proxy_token *t)
 {
 	printf("%s%s\n", *t->name ? t->name : "security key", t->busy ? " (busy)" : "");
@@ -41,7 +53,9 @@ static void token_print(const struct proxy_token *t)
 	if (!t->capabilities || !*t->capabilities)
 		fputs(" not asked yet", stdout);
 	printf("\n  PIN           %s\n", pin_words(t));
-	if (t->capabilities && *t->capabilities && !token_has(t, "hmac-secret"))
+	if (resident_words(t))
+		printf("  --resident    %s\n", resident_words(t));
+	if (t->capabilities && *t->capabilities && !token_has(t, "hmac-secret") && !resident_words(t))
 		puts("  It cannot open tunnels: it lacks hmac-secret. Use another security key.");
 }
 

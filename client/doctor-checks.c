@@ -12,6 +12,7 @@
 #include "client/wgconf.h"
 #include "common/config.h"
 #include "common/file.h"
+#include "common/handle.h"
 #include "common/schedule.h"
 
 bool doctor_is_gateway(const struct doctor *d)
@@ -69,6 +70,8 @@ static void check_key(struct doctor *d, const struct proxy_tunnel *t)
 	} else if (!strcmp(t->held, "none")) {
 		snprintf(mend, sizeof(mend), "wgfido %s %s", verb, t->interface);
 		doctor_wrong(d, mend, "%s has no key yet", t->interface);
+	} else if (!strcmp(t->held, "resident")) {
+		doctor_ok(d, "%s has a key that never leaves its security key", t->interface);
 	} else if (t->keyslots.n == 1) {
 		/* No finding: --no-recovery was somebody's choice. */
 		doctor_note(d, "%s has a single keyslot, and losing it loses the key: `wgfido keyslot add %s` makes another",
@@ -81,6 +84,11 @@ static void check_key(struct doctor *d, const struct proxy_tunnel *t)
 static void warn_wrong(void *userdata, const char *text)
 {
 	doctor_wrong(userdata, "the log of wgfido-rotate tells more", "%s", text);
+}
+
+static void warn_windows(void *userdata, const char *text)
+{
+	doctor_wrong(userdata, "at the gateway: wgfido gateway IFACE --windows 90d; then its file here in place of the old one", "%s", text);
 }
 
 static void check_agent(struct doctor *d, const struct proxy_tunnel *t, const char *ifname)
@@ -120,6 +128,25 @@ static void check_preshared_files(struct doctor *d, const struct config *c)
 	}
 }
 
+/* The handle of the tunnel's own key is where it belongs. */
+static bool check_handle(struct doctor *d, const struct config *c, const struct wgconf *w, const char *text)
+{
+	const struct proxy_tunnel *t = proxy_find_tunnel(d->status->proxy, c->ifname);
+	uint8_t handle[KEY_SIZE], public_key[KEY_SIZE];
+	char mend[160];
+
+	if (!wgconf_handle(handle, w, text))
+		return false;
+	if (!t || strcmp(t->held, "resident")) {
+		snprintf(mend, sizeof(mend), "wgfido enroll %s --resident", c->ifname);
+		doctor_wrong(d, mend, "%s: its wg-quick file has the handle of a key that no tunnel has yet", c->ifname);
+	} else if (key_from_base64(public_key, t->public_key) == 0 && !handle_matches(handle, public_key)) {
+		snprintf(mend, sizeof(mend), "make it PrivateKey = %s", t->handle);
+		doctor_wrong(d, mend, "%s: its wg-quick file has the handle of another key", c->ifname);
+	}
+	return true;
+}
+
 static void check_wg_key(struct doctor *d, const struct config *c, const struct wgconf *w, const char *text)
 {
 	_cleanup_secret_ struct secret *key = NULL;
@@ -127,6 +154,8 @@ static void check_wg_key(struct doctor *d, const struct config *c, const struct 
 	char mend[128];
 
 	if (c->mode == CONFIG_MODE_IDENTITY) {
+		if (check_handle(d, c, w, text))
+			return;
 		snprintf(mend, sizeof(mend), "wgfido protect %s", c->ifname);
 		if (w->n_keys)
 			doctor_wrong(d, mend, "%s: its wg-quick file still has the PrivateKey", c->ifname);
@@ -219,6 +248,8 @@ void doctor_check_tunnel(struct doctor *d, const char *ifname)
 		doctor_wrong(d, "mend that; pkill -HUP -x wgfidod if it is mended already", "The broker cannot use %s: %s", ifname, t->problem);
 	else if (t)
 		check_key(d, t);
+	if (t)
+		status_warn_windows(d->status, t, warn_windows, d);
 	check_agent(d, t, ifname);
 	check_preshared_files(d, c);
 	check_wg_file(d, c);

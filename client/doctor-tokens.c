@@ -16,6 +16,9 @@ static void check_token(struct doctor *d, const struct proxy_token *t)
 {
 	if (!t->capabilities || !*t->capabilities) {
 		doctor_note(d, "%s was not asked yet what it can do", t->name);
+	} else if (!has(t->capabilities, "hmac-secret") &&
+		   (has(t->capabilities, "wgX25519") || has(t->capabilities, "openpgp") || has(t->capabilities, "piv"))) {
+		doctor_ok(d, "%s can open tunnels with a key that never leaves it (`wgfido enroll --resident`)", t->name);
 	} else if (!has(t->capabilities, "hmac-secret")) {
 		doctor_wrong(d, "use another security key", "%s lacks hmac-secret and cannot open tunnels", t->name);
 	} else if (!strcmp(t->pin_state, "blocked")) {

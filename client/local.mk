@@ -8,6 +8,7 @@ client_libclient_a_SOURCES = \
 	client/cmd-doctor.c \
 	client/cmd-enroll.c \
 	client/cmd-gateway.c \
+	client/cmd-genkey.c \
 	client/cmd-keyslot.c \
 	client/cmd-lock.c \
 	client/cmd-monitor.c \
@@ -49,6 +50,7 @@ client_libclient_a_SOURCES = \
 	client/verb.c client/verb.h \
 	client/tunnelconf.c client/tunnelconf.h \
 	client/watch.c client/watch.h \
+	client/windows.c client/windows.h \
 	client/wgconf.c client/wgconf.h \
 	client/wgfile.c client/wgfile.h \
 	client/wgshow.c client/wgshow.h \
@@ -70,6 +72,7 @@ client_wgfido_prompt_LDADD = $(CLIENT_LIBS)
 
 CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-protect.py \
 	tests/integration/test-client-broker.py tests/integration/test-client-nm.py tests/integration/test-client-windows.py \
+	tests/integration/test-client-resident.py \
 	tests/integration/test-prompt.py tests/integration/test-desktop.py
 EXTRA_DIST += docs/desktop.md docs/desktop.png tests/integration/prompt_case.py tests/integration/desktop_case.py \
 	tests/integration/mock_notifications.py

@@ -19,6 +19,7 @@ static const struct verb *const verbs[] = {
 	&verb_nm,
 	&verb_enroll,
 	&verb_gateway,
+	&verb_genkey,
 	&verb_pubkey,
 	&verb_rekey,
 	&verb_keyslot,

@@ -29,6 +29,11 @@ static const struct object_field tunnel_fields[] = {
 	FIELD(proxy_tunnel, "Mode", FIELD_STRING, mode),
 	FIELD(proxy_tunnel, "Held", FIELD_STRING, held),
 	FIELD(proxy_tunnel, "PublicKey", FIELD_STRING, public_key),
+	FIELD(proxy_tunnel, "Slot", FIELD_STRING, slot),
+	FIELD(proxy_tunnel, "TouchPolicy", FIELD_STRING, touch_policy),
+	FIELD(proxy_tunnel, "Handle", FIELD_STRING, handle),
+	FIELD(proxy_tunnel, "NextPublicKey", FIELD_STRING, next_public_key),
+	FIELD(proxy_tunnel, "NextHandle", FIELD_STRING, next_handle),
 	FIELD(proxy_tunnel, "State", FIELD_STRING, state),
 	FIELD(proxy_tunnel, "Guarantee", FIELD_STRING, guarantee),
 	FIELD(proxy_tunnel, "ApprovalScope", FIELD_STRING, approval_scope),
@@ -69,6 +74,12 @@ static const struct object_field token_fields[] = {
 
 static const struct object_field manager_fields[] = {
 	FIELD(proxy, "Version", FIELD_STRING, version),
+	FIELD(proxy, "Prompt", FIELD_STRING, generating.prompt),
+	FIELD(proxy, "PromptToken", FIELD_STRING, generating.prompt_token),
+	FIELD(proxy, "PromptDeadline", FIELD_U64, generating.prompt_deadline),
+	FIELD(proxy, "PromptStep", FIELD_U32, generating.prompt_step),
+	FIELD(proxy, "PromptSteps", FIELD_U32, generating.prompt_steps),
+	FIELD(proxy, "PromptRequester", FIELD_STRING, generating.prompt_requester),
 	{NULL},
 };
 

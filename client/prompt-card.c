@@ -144,7 +144,8 @@ void prompt_question_text(struct prompt_question *ret, const struct prompt_facts
 	snprintf(token, sizeof(token), "%s", f->token);
 	text_shorten(token, NAME_CHARACTERS);
 	purpose(what, sizeof(what), f, f->tunnel->approval_lifetime);
-	snprintf(ret->text, sizeof(ret->text), "Type the PIN of %s %s, then touch it.", *token ? token : "your security key", what);
+	snprintf(ret->text, sizeof(ret->text), "Type the PIN of %s %s%s.", *token ? token : "your security key", what,
+		strcmp(f->tunnel->touch_policy, "never") ? ", then touch it" : "");
 }
 
 bool prompt_card_equal(const struct prompt_card *a, const struct prompt_card *b)

@@ -150,7 +150,7 @@ static void news_update(struct entry *e, const struct prompt_facts *f, bool fres
 	static const char *const there[] = {"closed", "open", "error", NULL};
 	const struct proxy_tunnel *t = f->tunnel;
 	bool approved = !strcmp(t->state, "approved"), up = is_one_of(f->agent, there);
-	bool usable = !strcmp(t->held, "wrapped") && strcmp(t->state, "misconfigured") != 0;
+	bool usable = (!strcmp(t->held, "wrapped") || !strcmp(t->held, "resident")) && strcmp(t->state, "misconfigured") != 0;
 
 	if (approved || !up)
 		news_clear(e);

@@ -275,6 +275,8 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		object = array_find(p->peers, p->n_peers, sizeof(*p->peers), path);
 	else if (!strcmp(interface, WGFIDO_TOKEN_INTERFACE))
 		object = array_find(p->tokens, p->n_tokens, sizeof(*p->tokens), path);
+	else if (!strcmp(interface, WGFIDO_MANAGER_INTERFACE) && !strcmp(path, WGFIDO_PATH))
+		object = p;
 	r = object ? object_read_properties(m, object_fields(interface), object) : -ENOENT;
 	if (r >= 0) {
 		/* Anything invalidated without its value? Then it is read again. */
@@ -341,7 +343,7 @@ struct proxy_tunnel *proxy_find_tunnel(struct proxy *p, const char *interface)
 
 struct proxy_tunnel *proxy_find_tunnel_path(struct proxy *p, const char *path)
 {
-	return array_find(p->tunnels, p->n_tunnels, sizeof(*p->tunnels), path);
+	return strcmp(path, WGFIDO_PATH) ? array_find(p->tunnels, p->n_tunnels, sizeof(*p->tunnels), path) : &p->generating;
 }
 
 struct proxy_peer *proxy_next_peer(struct proxy *p, const struct proxy_tunnel *tunnel, struct proxy_peer *previous)

@@ -43,6 +43,11 @@ struct proxy_tunnel {
 	char *mode;
 	char *held;
 	char *public_key;
+	char *slot;		/* "ctaphid:3"; this and the next "" unless held is "resident" */
+	char *touch_policy;
+	char *handle;
+	char *next_public_key;	/* made by Rekey, not in use yet; "": none */
+	char *next_handle;
 	char *state;
 	char *guarantee;
 	char *approval_scope;
@@ -75,6 +80,7 @@ struct proxy {
 	char owner[256]; /* unique name of the broker that answered; "": none did */
 	bool running; /* the broker answered */
 	char *version;
+	struct proxy_tunnel generating; /* its prompt members alone: what a key waits for that belongs to no tunnel (GenerateKey) */
 	size_t n_tunnels, n_peers, n_tokens;
 	struct proxy_tunnel *tunnels; /* sorted by path, as the others */
 	struct proxy_peer *peers;
@@ -103,6 +109,7 @@ int proxy_watch(struct proxy *p, void (*changed)(struct proxy *p, void *userdata
 
 /* By interface name; NULL. */
 struct proxy_tunnel *proxy_find_tunnel(struct proxy *p, const char *interface);
+/* The broker's own path: what has the prompt of GenerateKey. */
 struct proxy_tunnel *proxy_find_tunnel_path(struct proxy *p, const char *path);
 /* The peers of a tunnel: previous = NULL starts, NULL ends. */
 struct proxy_peer *proxy_next_peer(struct proxy *p, const struct proxy_tunnel *tunnel, struct proxy_peer *previous);

@@ -12,6 +12,24 @@
 #include "client/term.h"
 #include "client/text.h"
 
+static int string_entry(char **ret, sd_bus_message *m)
+{
+	const char *s;
+	char *copy;
+	int r;
+
+	r = sd_bus_message_read(m, "v", "s", &s);
+	if (r < 0)
+		return r;
+	copy = strdup(s);
+	if (!copy)
+		return -ENOMEM;
+	text_make_printable(copy);
+	free(*ret);
+	*ret = copy;
+	return 0;
+}
+
 static int result_entry(struct recovery_result *ret, sd_bus_message *m)
 {
 	const char *name, *s;
@@ -20,17 +38,8 @@ static int result_entry(struct recovery_result *ret, sd_bus_message *m)
 	r = sd_bus_message_read_basic(m, 's', &name);
 	if (r < 0)
 		return r;
-	if (!strcmp(name, "public-key")) {
-		r = sd_bus_message_read(m, "v", "s", &s);
-		if (r < 0)
-			return r;
-		free(ret->public_key);
-		ret->public_key = strdup(s);
-		if (!ret->public_key)
-			return -ENOMEM;
-		text_make_printable(ret->public_key);
-		return 0;
-	}
+	if (!strcmp(name, "public-key"))
+		return string_entry(&ret->public_key, m);
 	if (!strcmp(name, "recovery")) {
 		r = sd_bus_message_read(m, "v", "h", &fd);
 		if (r < 0)
@@ -38,15 +47,21 @@ static int result_entry(struct recovery_result *ret, sd_bus_message *m)
 		ret->code = secret_free(ret->code);
 		return secret_from_pipe(&ret->code, fd, SECRET_MAX);
 	}
-	if (!strcmp(name, "slot"))
+	if (!strcmp(name, "slot")) {
+		r = sd_bus_message_peek_type(m, NULL, &s);
+		if (r >= 0 && !strcmp(s, "s"))
+			return string_entry(&ret->x_slot, m);
 		return sd_bus_message_read(m, "v", "u", &ret->slot);
+	}
+	if (!strcmp(name, "handle"))
+		return string_entry(&ret->handle, m);
 	return sd_bus_message_skip(m, "v");
 }
 
 static int result_read(struct recovery_result *ret, sd_bus_message *reply)
 {
-	struct recovery_result result = {.public_key = strdup("")};
-	int r = result.public_key ? sd_bus_message_enter_container(reply, 'a', "{sv}") : -ENOMEM;
+	struct recovery_result result = {.public_key = strdup(""), .handle = strdup(""), .x_slot = strdup("")};
+	int r = result.public_key && result.handle && result.x_slot ? sd_bus_message_enter_container(reply, 'a', "{sv}") : -ENOMEM;
 
 	while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
 		r = result_entry(&result, reply);
@@ -79,7 +94,9 @@ int recovery_call(struct proxy *p, const struct call *c, struct recovery_result 
 void recovery_result_clear(struct recovery_result *r)
 {
 	free(r->public_key);
-	r->public_key = NULL;
+	free(r->handle);
+	free(r->x_slot);
+	r->public_key = r->handle = r->x_slot = NULL;
 	r->code = secret_free(r->code);
 }
 

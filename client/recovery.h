@@ -9,7 +9,8 @@
 
 /* What Enroll, Rekey, ImportKey and AddKeyslot answer. */
 struct recovery_result {
-	char *public_key;      /* "" where there was none */
+	char *public_key;      /* "" where there was none, as the next two */
+	char *handle, *x_slot; /* of a key that never leaves its token */
 	struct secret *code;   /* NULL: none was made */
 	uint32_t slot;
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/status.h"
+#include "client/windows.h"
 
 /* A boot time as what a program can use without knowing ours. null: not approved. */
 static json_t *until_json(const struct status *s, uint64_t until_boot_us)
@@ -69,6 +70,19 @@ static void warning_add(void *userdata, const char *text)
 	json_array_append_new(userdata, json_string(text));
 }
 
+/* null: none of its peers has window keys. */
+static json_t *windows_json(const struct status *s, const struct proxy_tunnel *t)
+{
+	json_t *json = json_null();
+	struct windows w;
+
+	if (windows_of(&w, t->interface, s->now.real_us / US_PER_SEC))
+		json = json_pack("{s:I, s:I, s:s}", "window_end", (json_int_t)w.window_end, "keys_end", (json_int_t)w.keys_end, "problem",
+			w.error ? w.error : "");
+	windows_clear(&w);
+	return json;
+}
+
 static json_t *tunnel_json(const struct status *s, const struct proxy_tunnel *t)
 {
 	const struct agent_status *agent = status_find_agent(s, t->interface);
@@ -77,8 +91,10 @@ static json_t *tunnel_json(const struct status *s, const struct proxy_tunnel *t)
 	for (struct proxy_peer *peer = NULL; (peer = proxy_next_peer(s->proxy, t, peer));)
 		json_array_append_new(peers, peer_json(s, peer));
 	status_warn(s, t, agent, warning_add, warnings);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
-		"interface", t->interface, "name", t->name, "mode", t->mode, "held", t->held, "public_key",
+	status_warn_windows(s, t, warning_add, warnings);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+		"slot", t->slot, "touch_policy", t->touch_policy, "handle", t->handle, "next_public_key", t->next_public_key, "window_keys",
+		windows_json(s, t), "interface", t->interface, "name", t->name, "mode", t->mode, "held", t->held, "public_key",
 		t->public_key, "state", t->state, "guarantee", t->guarantee, "approval_scope", t->approval_scope,
 		"approval_lifetime", (json_int_t)t->approval_lifetime, "approved_until",
 		until_json(s, t->approved_until), "end_reason", t->end_reason, "problem", t->problem, "prompt",

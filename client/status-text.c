@@ -5,6 +5,7 @@
 #include "client/status.h"
 #include "client/term.h"
 #include "client/text.h"
+#include "client/windows.h"
 
 /* More peers than this are counted instead of listed, but for those that are not as they should be. */
 #define PEERS_LISTED_MAX 20
@@ -133,6 +134,30 @@ static void print_wrapped(FILE *f, const char *before, const char *text)
 	fprintf(f, "%s\n", text);
 }
 
+static const char *touch_words(const struct proxy_tunnel *t)
+{
+	if (!strcmp(t->touch_policy, "never"))
+		return ", which asks for no touch";
+	if (!strcmp(t->touch_policy, "cached"))
+		return ", which asks for a touch now and then";
+	return !strcmp(t->touch_policy, "always") ? ", which asks for a touch each time" : "";
+}
+
+static void windows_print(const struct printer *p, const struct proxy_tunnel *t)
+{
+	const uint64_t now = p->s->now.real_us / US_PER_SEC;
+	char window[32], keys[32];
+	struct windows w;
+
+	if (!windows_of(&w, t->interface, now) || w.error || !w.window_end) {
+		windows_clear(&w);
+		return;
+	}
+	fprintf(p->f, "  window an approval ends at %s at the latest; window keys until %s\n", text_time(window, sizeof(window), w.window_end, now),
+		text_time(keys, sizeof(keys), w.keys_end, now));
+	windows_clear(&w);
+}
+
 static void tunnel_print(struct printer *p, const struct proxy_tunnel *t)
 {
 	const struct agent_status *agent = status_find_agent(p->s, t->interface);
@@ -143,7 +168,14 @@ static void tunnel_print(struct printer *p, const struct proxy_tunnel *t)
 	status_print_state(p->s, p->f, t);
 	fputc('\n', p->f);
 	if (*t->mode)
-		fprintf(p->f, "  mode   %s, %s\n", t->mode, !strcmp(t->held, "none") ? "not enrolled" : t->held);
+		fprintf(p->f, "  mode   %s, %s", t->mode, !strcmp(t->held, "none") ? "not enrolled" : t->held);
+	if (*t->mode && *t->slot)
+		fprintf(p->f, ", in slot %s%s", t->slot, touch_words(t));
+	if (*t->mode)
+		fputc('\n', p->f);
+	if (*t->next_public_key)
+		fprintf(p->f, "  next   %s, when the other end has it (`wgfido rekey %s`)\n", t->next_public_key, t->interface);
+	windows_print(p, t);
 	if (*t->guarantee)
 		print_wrapped(p->f, "  gives  ", t->guarantee);
 	if (agent)
@@ -151,6 +183,7 @@ static void tunnel_print(struct printer *p, const struct proxy_tunnel *t)
 	for (struct proxy_peer *peer = NULL; (peer = proxy_next_peer(p->s->proxy, t, peer));)
 		peer_print(p, t, peer, agent);
 	status_warn(p->s, t, agent, warn_print, p);
+	status_warn_windows(p->s, t, warn_print, p);
 }
 
 static void foreign_print(struct printer *p, const struct agent_status *a)

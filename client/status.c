@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/text.h"
+#include "client/windows.h"
 #include "common/encoding.h"
 
 static int agent_compare(const void *a, const void *b)
@@ -112,6 +113,17 @@ static void warn_agent(const struct status *s, const struct agent_status *a, voi
 			warn(userdata, text);
 		}
 	}
+}
+
+void status_warn_windows(const struct status *s, const struct proxy_tunnel *t, void (*warn)(void *userdata, const char *text),
+	void *userdata)
+{
+	struct windows w = {};
+	char text[512];
+
+	if (!strcmp(t->mode, "psk") && windows_of(&w, t->interface, s->now.real_us / US_PER_SEC) && windows_problem(text, sizeof(text), &w, s->now.real_us / US_PER_SEC))
+		warn(userdata, text);
+	windows_clear(&w);
 }
 
 void status_warn(const struct status *s, const struct proxy_tunnel *t, const struct agent_status *a,

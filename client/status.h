@@ -25,6 +25,9 @@ bool status_is_foreign(const struct status *s, const struct agent_status *a);
 /* What is wrong with a tunnel, each with what to do: warn is called for each. t or a may be NULL. */
 void status_warn(const struct status *s, const struct proxy_tunnel *t, const struct agent_status *a,
 	void (*warn)(void *userdata, const char *text), void *userdata);
+/* The same of its window keys, which are not the agent's business. */
+void status_warn_windows(const struct status *s, const struct proxy_tunnel *t, void (*warn)(void *userdata, const char *text),
+	void *userdata);
 
 /* "approved until 17:05 (8 h left)", "locked, since ...": no newline. */
 void status_print_state(const struct status *s, FILE *f, const struct proxy_tunnel *t);

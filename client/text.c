@@ -139,12 +139,14 @@ const char *text_prompt(char *buf, size_t size, const struct proxy_tunnel *t, co
 
 	if (!strcmp(t->prompt, "touch"))
 		snprintf(buf, size, "Touch %s %s%s", token, purpose, step);
+	else if (!strcmp(t->prompt, "touch-pair"))
+		snprintf(buf, size, "Touch %s so that it works with this computer, %s%s", token, purpose, step);
 	else if (!strcmp(t->prompt, "touch-new"))
 		snprintf(buf, size, "Touch the new key, %s, %s%s", token, purpose, step);
 	else if (!strcmp(t->prompt, "token"))
 		snprintf(buf, size, "Plug in a security key %s", purpose);
 	else if (!strcmp(t->prompt, "token-with-key"))
-		snprintf(buf, size, "Plug in a security key that opens %s, %s", t->interface, purpose);
+		snprintf(buf, size, "Plug in a security key that opens %s, %s", t->interface ? t->interface : "it", purpose);
 	else if (!strcmp(t->prompt, "busy"))
 		/* Being asked what it is, or used by somebody else: nothing to do for the user either way. */
 		snprintf(buf, size, "Waiting for %s", token);
@@ -180,6 +182,7 @@ const char *text_end_reason(const char *reason)
 		{"replaced", "another approval took its place"},
 		{"reconfigured", "its configuration or key changed"},
 		{"stopped", "the broker was stopped"},
+		{"session-lost", "the card forgot that its PIN was given"},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

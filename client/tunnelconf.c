@@ -106,20 +106,26 @@ static int add_peer(struct psk_parts *parts, const uint8_t key[static KEY_SIZE])
 	return 0;
 }
 
-static int parts_from_file(struct psk_parts *parts, const char *ifname)
+/* With mode identity the file names the interface's key by its handle, and only its peers are wanted. */
+static int parts_from_file(struct psk_parts *parts, const char *ifname, enum config_mode mode)
 {
 	_cleanup_secret_ struct secret *key = NULL;
+	const bool resident = mode == CONFIG_MODE_IDENTITY;
+	uint8_t handle[KEY_SIZE];
 	struct wgfile f;
 	int r;
 
 	r = wgfile_open(&f, ifname);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if (f.conf.n_keys == 1 && !f.conf.key_misplaced && wgconf_key(&key, &f.conf, f.text) >= 0) {
+	if (!resident && wgconf_handle(handle, &f.conf, f.text))
+		r = say_outcome(OUTCOME_INVALID_ARGUMENT, "%s:%u: the PrivateKey is the handle of a key on a security key: add --resident",
+			f.path, f.conf.key_line);
+	else if (!resident && f.conf.n_keys == 1 && !f.conf.key_misplaced && wgconf_key(&key, &f.conf, f.text) >= 0) {
 		schedule_public(parts->public_key, key);
 		parts->has_public_key = true;
 	}
-	for (size_t i = 0; i < f.conf.n_peers && !r && parts->has_public_key; i++)
+	for (size_t i = 0; i < f.conf.n_peers && !r && (parts->has_public_key || resident); i++)
 		if (f.conf.peers[i].has_public_key)
 			r = add_peer(parts, f.conf.peers[i].public_key);
 	wgfile_close(&f);
@@ -149,8 +155,8 @@ static int parts_from_interface(struct psk_parts *parts, const char *ifname)
 	return r;
 }
 
-int tunnelconf_write_psk(const char *ifname, const char *nm_uuid, const uint8_t public_key[static KEY_SIZE],
-	const struct tunnelconf_peer *peers, size_t n)
+/* public_key NULL: Mode = identity. */
+static int write_peers(const char *ifname, const char *nm_uuid, const uint8_t *public_key, const struct tunnelconf_peer *peers, size_t n)
 {
 	char base64[KEY_BASE64_SIZE], *text = NULL;
 	size_t len = 0;
@@ -159,8 +165,11 @@ int tunnelconf_write_psk(const char *ifname, const char *nm_uuid, const uint8_t 
 
 	if (!f)
 		return say_errno(-ENOMEM, "There is no memory");
-	key_to_base64(base64, public_key);
-	fprintf(f, MARKER "\n[Interface]\nMode = psk\nPublicKey = %s\n", base64);
+	if (public_key)
+		key_to_base64(base64, public_key);
+	fprintf(f, MARKER "\n[Interface]\nMode = %s\n", public_key ? "psk" : "identity");
+	if (public_key)
+		fprintf(f, "PublicKey = %s\n", base64);
 	if (nm_uuid)
 		fprintf(f, RECORD, nm_uuid);
 	for (size_t i = 0; i < n; i++) {
@@ -174,22 +183,29 @@ int tunnelconf_write_psk(const char *ifname, const char *nm_uuid, const uint8_t 
 	return r;
 }
 
-int tunnelconf_make_psk(const char *ifname, bool yes)
+int tunnelconf_write_psk(const char *ifname, const char *nm_uuid, const uint8_t public_key[static KEY_SIZE],
+	const struct tunnelconf_peer *peers, size_t n)
 {
+	return write_peers(ifname, nm_uuid, public_key, peers, n);
+}
+
+int tunnelconf_make(const char *ifname, enum config_mode mode, bool yes)
+{
+	const bool psk = mode == CONFIG_MODE_PSK;
 	struct psk_parts parts = {};
 	char question[512];
 	int answer = 1, r;
 
-	r = parts_from_file(&parts, ifname);
-	if (!r && !parts.has_public_key)
+	r = parts_from_file(&parts, ifname, mode);
+	if (!r && psk && !parts.has_public_key)
 		r = parts_from_interface(&parts, ifname);
-	if (!r && (!parts.has_public_key || !parts.n_peers))
+	if (!r && ((psk && !parts.has_public_key) || !parts.n_peers))
 		r = say_outcome(OUTCOME_INVALID_ARGUMENT,
 			"Neither %s/%s.conf nor a running %s tells the keys: write %s/%s.conf as wgfido.conf(5) shows", dirs_wireguard(),
 			ifname, ifname, dirs_config(), ifname);
 	if (!r && !yes) {
-		snprintf(question, sizeof(question), "Write %s/%s.conf for its %zu peer%s (Mode = psk)?", dirs_config(),
-			ifname, parts.n_peers, parts.n_peers == 1 ? "" : "s");
+		snprintf(question, sizeof(question), "Write %s/%s.conf for its %zu peer%s (Mode = %s)?", dirs_config(),
+			ifname, parts.n_peers, parts.n_peers == 1 ? "" : "s", config_mode_name(mode));
 		answer = term_confirm(question);
 	}
 	if (!r && answer == -ENXIO)
@@ -198,7 +214,7 @@ int tunnelconf_make_psk(const char *ifname, bool yes)
 	else if (!r && answer != 1)
 		r = say_outcome(OUTCOME_CANCELLED, NULL);
 	if (!r)
-		r = tunnelconf_write_psk(ifname, NULL, parts.public_key, parts.peers, parts.n_peers);
+		r = write_peers(ifname, NULL, psk ? parts.public_key : NULL, parts.peers, parts.n_peers);
 	free(parts.peers);
 	return r;
 }

@@ -13,8 +13,11 @@
 int tunnelconf_load(struct config **ret, const char *ifname);
 /* Mode = identity. nm_uuid: of NetworkManager's connection that the key is from; NULL: none. */
 int tunnelconf_write_identity(const char *ifname, const char *nm_uuid);
-/* Mode = psk, with this side's key and the peers of its wg-quick file, or of the running interface. Asks first, unless yes. */
-int tunnelconf_make_psk(const char *ifname, bool yes);
+/*
+ * Mode = psk, with this side's key and the peers of its wg-quick file, or of the running interface; or Mode = identity with the
+ * peers of the wg-quick file, for a key on a token that the file has the handle of. Asks first, unless yes.
+ */
+int tunnelconf_make(const char *ifname, enum config_mode mode, bool yes);
 
 struct tunnelconf_peer {
 	uint8_t public_key[KEY_SIZE];

@@ -19,6 +19,7 @@ extern const struct verb verb_approve;
 extern const struct verb verb_revoke;
 extern const struct verb verb_lock;
 extern const struct verb verb_enroll;
+extern const struct verb verb_genkey;
 extern const struct verb verb_pubkey;
 extern const struct verb verb_gateway;
 extern const struct verb verb_tokens;
@@ -56,6 +57,11 @@ enum verb_option {
 	OPTION_RECOVERY_FD,
 	OPTION_NO_RECOVERY,
 	OPTION_YES,
+	OPTION_RESIDENT,
+	OPTION_COMMIT,
+	OPTION_ABANDON,
+	OPTION_SLOT,
+	OPTION_TOUCH,
 	OPTION_WINDOWS,
 	OPTION_WINDOW,
 	OPTION_FROM,

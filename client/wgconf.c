@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/handle.h"
+
 #define MARK "#wgfido# "
 #define PLACEHOLDER "(held by wgfido)"
 #define KEY_TEXT_LEN (KEY_BASE64_SIZE - 1)
@@ -246,6 +248,16 @@ const char *wgconf_problem_words(enum wgconf_problem p)
 int wgconf_key(struct secret **ret, const struct wgconf *c, const char *text)
 {
 	return secret_from_base64(ret, text + c->key_start, c->key_end - c->key_start);
+}
+
+bool wgconf_handle(uint8_t ret[static KEY_SIZE], const struct wgconf *c, const char *text)
+{
+	_cleanup_secret_ struct secret *key = NULL;
+
+	if (c->n_keys != 1 || c->key_misplaced || wgconf_key(&key, c, text) < 0 || !handle_is_secret(key))
+		return false;
+	memcpy(ret, secret_key(key), KEY_SIZE); /* it says nothing secret */
+	return true;
 }
 
 /* One growing end in a buffer of known size. */

@@ -74,6 +74,9 @@ const char *wgconf_problem_words(enum wgconf_problem p);
 /* The one private key. -EINVAL when the value is no key. */
 int wgconf_key(struct secret **ret, const struct wgconf *c, const char *text);
 
+/* Is the one private key the handle of a key on a token (common/handle.h)? Its 32 bytes then. */
+bool wgconf_handle(uint8_t ret[static KEY_SIZE], const struct wgconf *c, const char *text);
+
 /* New text in guarded memory (sodium_free). take: wgconf_may_take must have said WGCONF_FINE. put: no PrivateKey line may be there
  * (-EEXIST); without a held line a new one goes behind [Interface]; -EBADMSG when the result would not give this key. */
 int wgconf_take(char **ret, size_t *ret_len, const struct wgconf *c, const char *text, size_t len);

@@ -33,6 +33,22 @@ int wgfile_open(struct wgfile *ret, const char *ifname)
 	return 0;
 }
 
+bool wgfile_peek_handle(uint8_t ret[static KEY_SIZE], const char *ifname)
+{
+	char *path = dirs_file(dirs_wireguard(), ifname, ".conf"), *text = NULL;
+	struct wgconf conf = {};
+	bool found = false;
+	struct stat st;
+	size_t len;
+
+	if (path && file_read_guarded(&text, &len, AT_FDCWD, path, WGCONF_SIZE_MAX, &st) >= 0 && wgconf_scan(&conf, text, len) >= 0)
+		found = wgconf_handle(ret, &conf, text);
+	wgconf_clear(&conf);
+	sodium_free(text);
+	free(path);
+	return found;
+}
+
 /* The same file with the same bytes: an editor's save in the minute of the touches must not be lost. */
 static int check_unchanged(const struct wgfile *f)
 {

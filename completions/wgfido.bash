@@ -56,7 +56,7 @@ _wgfido_connections() {
 }
 
 _wgfido() {
-	local verbs="status approve revoke lock protect unprotect nm enroll gateway pubkey rekey keyslot tokens monitor doctor"
+	local verbs="status approve revoke lock protect unprotect nm enroll gateway genkey pubkey rekey keyslot tokens monitor doctor"
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} options="" words="" i
 	local key="--token --pin-fd --confirm-pin" new="--yes --uv --label" wireguard=${WGFIDO_WIREGUARD_CONFDIR:-/etc/wireguard}
 	local -a places=()
@@ -72,14 +72,16 @@ _wgfido() {
 	protect) options="--rekey --no-recovery $new $key" ;;
 	unprotect) options="--recovery --recovery-fd $key" ;;
 	gateway) options="--windows --window --from --output" ;;
-	enroll | rekey) options="--no-recovery $new $key" ;;
+	enroll) options="--resident --slot --touch --no-recovery $new $key" ;;
+	genkey) options="--resident --slot --touch --wait $key" ;;
+	rekey) options="--commit --abandon --resident --slot --touch --no-recovery $new $key" ;;
 	nm) options="--identity --psk --no-recovery --recovery --recovery-fd $new $key" ;;
 	keyslot) options="--recovery --recovery-fd $new $key" ;;
 	esac
 	# The arguments that are complete already; what an option takes is none of them.
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--for | --token | --uv | --label | --pin-fd | --recovery-fd | --windows | --window | --from | --output) ((i++)) ;;
+		--for | --token | --uv | --label | --slot | --touch | --pin-fd | --recovery-fd | --windows | --window | --from | --output) ((i++)) ;;
 		-*) ;;
 		*) places+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -88,6 +90,8 @@ _wgfido() {
 	--uv) words="auto pin presence" ;;
 	--for) words="30m 1h 4h 8h" ;;
 	--token) words=$(_wgfido_status tokens) ;;
+	--slot) words="ctaphid openpgp piv:9d" ;;
+	--touch) words="never cached always" ;;
 	--windows) words="30d 90d 365d" ;;
 	--window) words="24h 12h" ;;
 	--output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;

@@ -63,7 +63,7 @@ function __wgfido_places
     set -l skip no
     for word in (commandline -opc)[2..-1]
         switch $word
-            case --for --token --uv --label --pin-fd --recovery-fd --windows --window --from --output
+            case --for --token --uv --label --slot --touch --pin-fd --recovery-fd --windows --window --from --output
                 set skip yes
             case '-*'
             case '*'
@@ -110,6 +110,7 @@ complete -c wgfido -n __wgfido_no_verb -a unprotect -d 'Put a protected private 
 complete -c wgfido -n __wgfido_no_verb -a nm -d 'Lock a WireGuard connection of NetworkManager to the security key'
 complete -c wgfido -n __wgfido_no_verb -a enroll -d 'Make a token key for a tunnel'
 complete -c wgfido -n __wgfido_no_verb -a gateway -d 'Print the lines that the other end adds'
+complete -c wgfido -n __wgfido_no_verb -a genkey -d 'Make a key that never leaves its security key'
 complete -c wgfido -n __wgfido_no_verb -a pubkey -d 'Print a public key of a tunnel'
 complete -c wgfido -n __wgfido_no_verb -a rekey -d 'Make a new key in place of an old one'
 complete -c wgfido -n __wgfido_no_verb -a keyslot -d 'Manage security keys and recovery codes'
@@ -129,7 +130,12 @@ complete -c wgfido -n '__wgfido_at 2 keyslot' -a '(__wgfido_slots)'
 complete -c wgfido -n '__wgfido_verb status' -l json -d 'For programs'
 complete -c wgfido -n '__wgfido_verb status' -l watch -d 'Again at each change'
 complete -c wgfido -n '__wgfido_verb approve' -l for -x -a '30m 1h 4h 8h' -d 'For this long'
-complete -c wgfido -n '__wgfido_verb approve' -l wait -d 'Wait for a security key'
+complete -c wgfido -n '__wgfido_verb approve genkey' -l wait -d 'Wait for a security key'
+complete -c wgfido -n '__wgfido_verb enroll genkey rekey' -l resident -d 'A key that never leaves the token'
+complete -c wgfido -n '__wgfido_verb enroll genkey rekey' -l slot -x -a 'ctaphid openpgp piv:9d' -d 'Where on the token'
+complete -c wgfido -n '__wgfido_verb enroll genkey rekey' -l touch -x -a 'never cached always' -d 'When the token asks for a touch'
+complete -c wgfido -n '__wgfido_verb rekey' -l commit -d 'Switch to the next key'
+complete -c wgfido -n '__wgfido_verb rekey' -l abandon -d 'Give the next key up'
 complete -c wgfido -n '__wgfido_verb gateway' -l windows -x -a '30d 90d 365d' -d 'Make window keys for this long'
 complete -c wgfido -n '__wgfido_verb gateway' -l window -x -a '24h 12h' -d 'How long each lasts'
 complete -c wgfido -n '__wgfido_verb gateway' -l from -x -d 'Date of the first window'
@@ -143,8 +149,8 @@ complete -c wgfido -n '__wgfido_verb protect nm enroll rekey keyslot' -l uv -x -
 complete -c wgfido -n '__wgfido_verb protect nm enroll rekey keyslot' -l label -x -d 'Name of this security key'
 complete -c wgfido -n '__wgfido_verb unprotect nm keyslot' -l recovery -d 'A recovery code'
 complete -c wgfido -n '__wgfido_verb unprotect nm keyslot' -l recovery-fd -x -d 'Read the recovery code from there'
-complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll rekey keyslot' -l token -x -a '(__wgfido_status tokens)' \
+complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll genkey rekey keyslot' -l token -x -a '(__wgfido_status tokens)' \
     -d 'Use this security key'
-complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll rekey keyslot' -l pin-fd -x -d 'Read the PIN from there'
-complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll rekey keyslot' -l confirm-pin \
+complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll genkey rekey keyslot' -l pin-fd -x -d 'Read the PIN from there'
+complete -c wgfido -n '__wgfido_verb approve protect unprotect nm enroll genkey rekey keyslot' -l confirm-pin \
     -d 'Use the PIN also when few tries are left'

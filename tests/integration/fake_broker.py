@@ -153,6 +153,11 @@ class Tunnel(Object):
             Mode="psk",
             Held="wrapped",
             PublicKey="",
+            Slot="",
+            TouchPolicy="",
+            Handle="",
+            NextPublicKey="",
+            NextHandle="",
             State="locked",
             Guarantee="What it gives.",
             ApprovalScope="tunnel",
@@ -200,6 +205,10 @@ class Tunnel(Object):
     @dbus.service.method(TUNNEL, in_signature="a{sv}", out_signature="a{sv}", **ASYNC)
     def Rekey(self, options, done, failed):
         self._answer(Call(self, "Rekey", options), done, failed)
+
+    @dbus.service.method(TUNNEL, in_signature="a{sv}", **ASYNC)
+    def CommitRekey(self, options, done, failed):
+        self._answer(Call(self, "CommitRekey", options), done, failed)
 
     @dbus.service.method(TUNNEL, in_signature="a{sv}", out_signature="a{sv}", **ASYNC)
     def AddKeyslot(self, options, done, failed):
@@ -256,6 +265,8 @@ class Token(Object):
 
 
 class Manager(Object):
+    pending = []
+
     @dbus.service.method(MANAGER, out_signature="a{oa{sa{sv}}}")
     def GetManagedObjects(self):
         self.broker.objects_asked += 1
@@ -287,6 +298,15 @@ class Manager(Object):
         self.broker.answer(Call(tunnel, "ImportKey", options, iface=str(iface), key=data), done, failed)
 
 
+    @dbus.service.method(PREFIX + "Manager", in_signature="a{sv}", out_signature="ss", **ASYNC)
+    def GenerateKey(self, options, done, failed):
+        self.broker.answer(Call(self, "GenerateKey", options), done, failed)
+
+    @dbus.service.method(PREFIX + "Manager", in_signature="ay", out_signature="s", **ASYNC)
+    def FindKey(self, handle, done, failed):
+        self.broker.answer(Call(self, "FindKey", {}, handle=bytes(handle)), done, failed)
+
+
 class Broker:
     """On a thread of its own, so that the test can run the client and look at what came."""
 
@@ -309,7 +329,9 @@ class Broker:
         self.loop = GLib.MainLoop()
         dbus.mainloop.glib.threads_init()
         self.connection = dbus.bus.BusConnection(address, mainloop=dbus.mainloop.glib.DBusGMainLoop())
-        self.manager = self.add(Manager, ROOT, "Manager", {"Version": "0.1-fake"})
+        self.manager = self.add(Manager, ROOT, "Manager", {
+            "Version": "0.1-fake", "Prompt": "", "PromptToken": "", "PromptDeadline": dbus.UInt64(0), "PromptStep": dbus.UInt32(0),
+            "PromptSteps": dbus.UInt32(0), "PromptRequester": ""})
         self.connection.request_name(NAME)
         self.thread = threading.Thread(target=self.loop.run, daemon=True)
 
