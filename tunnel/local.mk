@@ -41,3 +41,12 @@ UNIT_TESTS += tests/sim/test-tunnel-sim
 tests_sim_test_tunnel_sim_SOURCES = tests/sim/test-tunnel-sim.c tests/unit/unit.h
 tests_sim_test_tunnel_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_sim_test_tunnel_sim_LDADD = tests/sim/libtunnelworld.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-noise
+tests_unit_test_noise_SOURCES = tests/unit/test-noise.c tests/unit/unit.h
+tests_unit_test_noise_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_noise_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+dist_check_SCRIPTS += tests/vectors/check-noise.sh
+TESTS += tests/vectors/check-noise.sh
+EXTRA_DIST += tests/vectors/noise.py tests/vectors/noise.txt
