@@ -5,6 +5,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sodium.h>
 #include <sys/socket.h>
@@ -34,11 +35,15 @@ struct fixture {
 
 static void send_report(int fd, const uint8_t channel[static 4], uint8_t command, const void *data, size_t len)
 {
-	uint8_t report[REPORT] = {channel[0], channel[1], channel[2], channel[3], command | 0x80, 0, (uint8_t)len};
+	/* the report number that hidraw wants before it */
+	uint8_t report[1 + REPORT] = {0, channel[0], channel[1], channel[2], channel[3], command | 0x80, 0, (uint8_t)len};
 
 	if (len > 0)
-		memcpy(report + 7, data, len);
-	assert_int_equal(send(fd, report, REPORT, MSG_NOSIGNAL), REPORT);
+		memcpy(report + 8, data, len);
+	if (softtoken_is_uhid())
+		assert_int_equal(write(fd, report, 1 + REPORT), 1 + REPORT);
+	else
+		assert_int_equal(send(fd, report + 1, REPORT, MSG_NOSIGNAL), REPORT);
 }
 
 static void receive_report(int fd, uint8_t report[static REPORT])
@@ -46,7 +51,7 @@ static void receive_report(int fd, uint8_t report[static REPORT])
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
 	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
-	assert_int_equal(recv(fd, report, REPORT, 0), REPORT);
+	assert_int_equal(read(fd, report, REPORT), REPORT);
 }
 
 static void process_start(struct process *p, const struct softtoken *t)
@@ -54,7 +59,7 @@ static void process_start(struct process *p, const struct softtoken *t)
 	static const uint8_t broadcast[4] = {0xff, 0xff, 0xff, 0xff};
 	uint8_t report[REPORT], nonce[8];
 
-	*p = (struct process){.fd = softtoken_connect(t)};
+	*p = (struct process){.fd = softtoken_is_uhid() ? open(t->node, O_RDWR | O_CLOEXEC) : softtoken_connect(t)};
 	assert_true(p->fd >= 0);
 	randombytes_buf(nonce, sizeof(nonce));
 	send_report(p->fd, broadcast, 0x06, nonce, sizeof(nonce));
@@ -155,7 +160,7 @@ static size_t overhear(struct process *p, uint8_t *ret, size_t max)
 	size_t n = 0;
 
 	while (n + REPORT <= max && poll(&pfd, 1, 0) == 1) {
-		assert_int_equal(recv(p->fd, ret + n, REPORT, 0), REPORT);
+		assert_int_equal(read(p->fd, ret + n, REPORT), REPORT);
 		n += REPORT;
 	}
 	return n;
