@@ -50,3 +50,8 @@ tests_unit_test_noise_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 dist_check_SCRIPTS += tests/vectors/check-noise.sh
 TESTS += tests/vectors/check-noise.sh
 EXTRA_DIST += tests/vectors/noise.py tests/vectors/noise.txt
+
+UNIT_TESTS += tests/unit/test-tunnel-uapi
+tests_unit_test_tunnel_uapi_SOURCES = tests/unit/test-tunnel-uapi.c tests/unit/unit.h
+tests_unit_test_tunnel_uapi_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_tunnel_uapi_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
