@@ -36,7 +36,7 @@ static const struct outcome_row {
 	[OUTCOME_TOKEN_FAILED] = { "TokenFailed", 21,
 		"The security key gave no usable answer or was pulled out midway: plug it in again and retry." },
 	[OUTCOME_UNSUPPORTED] = { "Unsupported", 22,
-		"This security key cannot do that: use one that has the hmac-secret extension (see \"wgfido tokens\")." },
+		"That cannot be done with this security key, or with a key that never leaves it: \"wgfido tokens\" shows what each can." },
 	[OUTCOME_DENIED] = { "Denied", 23,
 		"You are not allowed to do that: use an active local session, or ask the administrator." },
 	[OUTCOME_INVALID_ARGUMENT] = { "InvalidArgument", 24,

@@ -105,3 +105,19 @@ tests_unit_test_presence_kernel_SOURCES = tests/unit/test-presence-kernel.c $(PR
 tests_unit_test_presence_kernel_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_presence_kernel_LDFLAGS = $(AM_LDFLAGS) $(PRESENCE_WRAP) -Wl,--wrap=socket,--wrap=bind,--wrap=recvmsg
 tests_unit_test_presence_kernel_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-mac1
+tests_unit_test_mac1_SOURCES = tests/unit/test-mac1.c
+tests_unit_test_mac1_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_mac1_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-pairing
+tests_unit_test_pairing_SOURCES = tests/unit/test-pairing.c
+tests_unit_test_pairing_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_pairing_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-pairing
+tests_fuzz_fuzz_pairing_SOURCES = tests/fuzz/fuzz-pairing.c
+tests_fuzz_fuzz_pairing_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_pairing_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_pairing_LDADD = tests/fuzz/libreplay.a $(BROKERCORE_LIBS)

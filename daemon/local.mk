@@ -47,6 +47,7 @@ BROKER_TESTS = \
 	tests/integration/test-broker-hostile.py \
 	tests/integration/test-broker-keys.py \
 	tests/integration/test-broker-life.py \
+	tests/integration/test-broker-resident.py \
 	tests/integration/test-broker-token.py
 dist_noinst_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)
@@ -74,3 +75,9 @@ tests_unit_test_resident_SOURCES = tests/unit/test-resident.c tests/unit/residen
 tests_unit_test_resident_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"
 tests_unit_test_resident_CFLAGS = $(tests_unit_test_broker_CFLAGS)
 tests_unit_test_resident_LDADD = $(tests_unit_test_broker_LDADD)
+
+UNIT_TESTS += tests/unit/test-dh
+tests_unit_test_dh_SOURCES = tests/unit/test-dh.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h
+tests_unit_test_dh_CPPFLAGS = $(tests_unit_test_resident_CPPFLAGS)
+tests_unit_test_dh_CFLAGS = $(tests_unit_test_resident_CFLAGS)
+tests_unit_test_dh_LDADD = $(tests_unit_test_resident_LDADD)

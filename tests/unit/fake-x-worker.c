@@ -8,7 +8,7 @@
  *   /fake/other     the same as good under another name; its keys are other ones
  *   /fake/liar      its keys are others than it says
  *   /fake/stranger  says that it was never paired
- *   /fake/slow      does not answer X_DH before it is cancelled
+ *   /fake/slow      does not answer X_DH before it is cancelled, but for the first two: it is enrolled and approved
  *   /fake/card      an OpenPGP card with a key that wants the PIN 123456 once; then each use is good until X_FORGET
  *   /fake/plain     knows no such keys
  */
@@ -25,6 +25,7 @@ static uint8_t buf[WIRE_MESSAGE_MAX];
 static const char *how;
 static bool filled[WIRE_X_KEYS_MAX], session;
 static int8_t tries = 5;
+static unsigned int n_used;
 static uint8_t host_public[KEY_SIZE];
 
 static bool is(const char *name)
@@ -166,7 +167,7 @@ static void answer(const struct wire_request *q)
 		break;
 	case WIRE_X_DH:
 		use(q, &result);
-		if (is("slow")) {
+		if (is("slow") && n_used++ >= 2) {
 			wait_for_cancel();
 			/* It had it ready, and says so all the same. */
 		}
