@@ -52,7 +52,10 @@ static void token_print(const struct proxy_token *t)
 		printf(" %s", *c);
 	if (!t->capabilities || !*t->capabilities)
 		fputs(" not asked yet", stdout);
-	printf("\n  PIN           %s\n", pin_words(t));
+	printf("\n  PIN           %s", pin_words(t));
+	if (t->pin_tries > 0)
+		printf(", %u %s left", t->pin_tries, t->pin_tries == 1 ? "try" : "tries");
+	putchar('\n');
 	if (resident_words(t))
 		printf("  --resident    %s\n", resident_words(t));
 	if (t->capabilities && *t->capabilities && !token_has(t, "hmac-secret") && !resident_words(t))

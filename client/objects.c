@@ -68,6 +68,7 @@ static const struct object_field token_fields[] = {
 	FIELD(proxy_token, "Serial", FIELD_STRING, serial),
 	FIELD(proxy_token, "Capabilities", FIELD_STRINGS, capabilities),
 	FIELD(proxy_token, "PinState", FIELD_STRING, pin_state),
+	FIELD(proxy_token, "PinTries", FIELD_U32, pin_tries),
 	FIELD(proxy_token, "Busy", FIELD_BOOL, busy),
 	{NULL},
 };

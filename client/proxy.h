@@ -72,6 +72,7 @@ struct proxy_token {
 	char *serial;
 	char **capabilities;
 	char *pin_state;
+	uint32_t pin_tries; /* 0: not known, or none */
 	bool busy;
 };
 

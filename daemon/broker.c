@@ -206,9 +206,22 @@ static void on_unplugged(void *userdata, const char *id)
 	broker_settle(b);
 }
 
+static void on_cards(void *userdata, enum presence_cards state)
+{
+	switch (state) {
+	case PRESENCE_CARDS_WATCHED:
+		broker_note(userdata, LOG_LEVEL_DEBUG, "pcscd tells of smart cards");
+		break;
+	case PRESENCE_CARDS_DENIED:
+		broker_note(userdata, LOG_LEVEL_WARNING, "pcscd lets wgfido at no smart card: see wgfido doctor");
+		break;
+	}
+}
+
 static const struct presence_callbacks presence_callbacks = {
 	.added = on_plugged,
 	.removed = on_unplugged,
+	.cards = on_cards,
 };
 
 /*
@@ -475,6 +488,8 @@ int broker_new(struct broker **ret, sd_event *event, const struct broker_options
 		r = expiry_new(&b->expiry, b);
 	if (r >= 0)
 		r = presence_new(&b->presence, event, options->use_udev, options->soft_tokens, &presence_callbacks, b);
+	if (r >= 0 && options->use_cards && presence_watch_cards(b->presence, options->token_worker, options->pcscd) < 0)
+		broker_note(b, LOG_LEVEL_WARNING, "smart cards are not seen: the monitor of readers does not start");
 	if (r < 0) {
 		broker_free(b);
 		return r;

@@ -28,6 +28,8 @@ struct broker_options {
 	const char *token_worker;
 	const char *soft_tokens; /* NULL: none */
 	bool use_udev;
+	bool use_cards;		 /* smart cards through pcscd */
+	const char *pcscd;	 /* its socket; NULL: where it always is */
 	uint32_t touch_timeout_ms;
 	uint32_t wait_timeout_ms;
 	struct clock *clock;

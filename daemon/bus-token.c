@@ -32,6 +32,7 @@ GETTER(id, get_text(reply, t->node.id))
 GETTER(name, get_text(reply, token_name(t)))
 GETTER(serial, get_text(reply, t->info.serial))
 GETTER(pin_state, get_text(reply, token_pin_state(t)))
+GETTER(pin_tries, sd_bus_message_append(reply, "u", t->info_known && t->info.pin_retries > 0 ? (uint32_t)t->info.pin_retries : 0u))
 GETTER(busy, sd_bus_message_append(reply, "b", token_busy(t)))
 
 static const struct {
@@ -69,6 +70,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Serial", "s", get_serial, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Capabilities", "as", get_capabilities, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("PinState", "s", get_pin_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("PinTries", "u", get_pin_tries, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Busy", "b", get_busy, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_VTABLE_END,
 };

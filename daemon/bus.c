@@ -103,7 +103,7 @@ static void on_token_added(void *userdata, struct token *t)
 
 static void on_token_changed(void *userdata, struct token *t)
 {
-	const char *names[] = {"Name", "Serial", "Capabilities", "PinState", "Busy", NULL};
+	const char *names[] = {"Name", "Serial", "Capabilities", "PinState", "PinTries", "Busy", NULL};
 
 	emit_changed(userdata, token_path(t), WGFIDO_TOKEN_INTERFACE, names);
 }

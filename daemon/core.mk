@@ -11,6 +11,7 @@ daemon_libbrokercore_a_SOURCES = \
 	daemon/mac1.c daemon/mac1.h \
 	daemon/pairing.c daemon/pairing.h \
 	daemon/presence.c daemon/presence.h daemon/presence-internal.h \
+	daemon/presence-card.c \
 	daemon/presence-kernel.c daemon/presence-soft.c daemon/presence-udev.c \
 	daemon/presence-uevent.c daemon/presence-uevent.h \
 	daemon/recovery.c \

@@ -29,6 +29,8 @@ static const char help[] =
 	"  --token-worker PATH    default: " WGFIDO_LIBEXECDIR "/wgfido-token\n"
 	"  --soft-tokens DIR      also use the software tokens whose sockets are in DIR\n"
 	"  --no-udev              no hardware tokens\n"
+	"  --no-cards             no smart cards\n"
+	"  --pcscd PATH           the socket of pcscd (default: " WGFIDO_PCSCD_SOCKET ")\n"
 	"  --debug                log more\n"
 	"  --help, --version\n";
 
@@ -39,6 +41,8 @@ enum option_value {
 	OPTION_TOKEN_WORKER,
 	OPTION_SOFT_TOKENS,
 	OPTION_NO_UDEV,
+	OPTION_NO_CARDS,
+	OPTION_PCSCD,
 	OPTION_DEBUG,
 	OPTION_TOUCH_TIMEOUT,
 	OPTION_WAIT_TIMEOUT,
@@ -53,6 +57,8 @@ static const struct option long_options[] = {
 	{"token-worker", required_argument, NULL, OPTION_TOKEN_WORKER},
 	{"soft-tokens", required_argument, NULL, OPTION_SOFT_TOKENS},
 	{"no-udev", no_argument, NULL, OPTION_NO_UDEV},
+	{"no-cards", no_argument, NULL, OPTION_NO_CARDS},
+	{"pcscd", required_argument, NULL, OPTION_PCSCD},
 	{"debug", no_argument, NULL, OPTION_DEBUG},
 	{"touch-timeout-ms", required_argument, NULL, OPTION_TOUCH_TIMEOUT}, /* for tests; not in the help */
 	{"wait-timeout-ms", required_argument, NULL, OPTION_WAIT_TIMEOUT},   /* the same */
@@ -64,7 +70,7 @@ static const struct option long_options[] = {
 struct arguments {
 	struct broker_options broker;
 	const char *agent;
-	bool debug;
+	bool debug, no_cards;
 };
 
 static int parse_number(const char *text, uint64_t max, uint64_t *ret)
@@ -116,6 +122,12 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 			break;
 		case OPTION_NO_UDEV:
 			a->broker.use_udev = false;
+			break;
+		case OPTION_NO_CARDS:
+			a->no_cards = true;
+			break;
+		case OPTION_PCSCD:
+			a->broker.pcscd = optarg;
 			break;
 		case OPTION_DEBUG:
 			a->debug = true;
@@ -290,6 +302,10 @@ int main(int argc, char **argv)
 	}
 	if (!secret_memory_locked())
 		log_warning("memory for keys cannot be locked and may be swapped out: raise the limit on locked memory (LimitMEMLOCK)");
+#ifdef HAVE_PCSC
+	/* Where no hardware is to be used (--no-udev), not this either, unless pcscd is named. */
+	a.broker.use_cards = !a.no_cards && (a.broker.use_udev || a.broker.pcscd);
+#endif
 	if (resolve_agent(a.agent, &agent_uid) < 0) {
 		log_error("there is no user %s, for whom the keys are: create it, or give --agent-uid", a.agent);
 		return EXIT_FAILURE;

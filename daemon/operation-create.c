@@ -209,7 +209,8 @@ static void begin(struct create *c, struct token *t)
 
 static bool eligible(const struct create *c, const struct token *t)
 {
-	return !c->token_id[0] || strcmp(c->token_id, t->node.id) == 0;
+	/* A smart card makes no credential: it counts only where it was named, and is then told so. */
+	return c->token_id[0] ? strcmp(c->token_id, t->node.id) == 0 : t->node.kind != TOKEN_CARD;
 }
 
 static void on_asked(void *userdata, struct job *j, struct wire_result *result)
@@ -269,7 +270,7 @@ static void sift(struct create *c)
 	TAILQ_FOREACH(t, &c->op->broker->tokens.list, link) {
 		if (t->number == c->fresh_number)
 			fresh = t;
-		if (t->number > c->sifted_number)
+		if (t->number > c->sifted_number && t->node.kind != TOKEN_CARD)
 			break;
 	}
 	if (!t) {

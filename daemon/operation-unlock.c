@@ -283,6 +283,9 @@ static int probe(struct unlock *u, struct token *t)
 
 	if (u->token_id[0] && strcmp(u->token_id, t->node.id) != 0)
 		return 0;
+	/* A smart card holds no hmac-secret credential; a named one is told so by its worker. */
+	if (!u->token_id[0] && t->node.kind == TOKEN_CARD)
+		return 0;
 	if ((u->params.only_number && t->number != u->params.only_number) || t->number == u->params.except_number)
 		return 0;
 	r = job_new(&j, t, WIRE_PROBE, NULL);

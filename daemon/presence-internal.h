@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Between presence.c, which keeps the list of tokens, and its sources, which see them come and go:
- * presence-udev.c (hidraw nodes as udevd tells), presence-kernel.c (their removal as the kernel tells), presence-soft.c.
+ * presence-udev.c (hidraw nodes as udevd tells), presence-kernel.c (their removal as the kernel tells), presence-soft.c, presence-card.c.
  */
 #pragma once
 
@@ -25,6 +25,7 @@ struct presence_entry {
 struct presence_udev;
 struct presence_kernel;
 struct presence_soft;
+struct presence_card;
 
 /*
  * The entry is the caller's to fill (presence_entry_new); presence_add takes it over, makes its id unique, and calls added().
@@ -54,3 +55,7 @@ struct presence_kernel *presence_kernel_free(struct presence_kernel *k);
 int presence_soft_new(struct presence_soft **ret, struct presence *p, const char *dir);
 struct presence_soft *presence_soft_free(struct presence_soft *s);
 int presence_soft_scan(struct presence_soft *s);
+
+void presence_tell_cards(struct presence *p, enum presence_cards state);
+int presence_card_new(struct presence_card **ret, struct presence *p, const char *worker_exe, const char *pcscd);
+struct presence_card *presence_card_free(struct presence_card *c);

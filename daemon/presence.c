@@ -17,6 +17,7 @@ struct presence {
 	struct presence_udev *udev;
 	struct presence_kernel *kernel;
 	struct presence_soft *soft;
+	struct presence_card *card;
 	sd_event_source *first_turn;
 };
 
@@ -167,6 +168,17 @@ fail:
 	return r;
 }
 
+int presence_watch_cards(struct presence *p, const char *worker_exe, const char *pcscd)
+{
+	return presence_card_new(&p->card, p, worker_exe, pcscd);
+}
+
+void presence_tell_cards(struct presence *p, enum presence_cards state)
+{
+	if (p->callbacks.cards)
+		p->callbacks.cards(p->userdata, state);
+}
+
 struct presence *presence_free(struct presence *p)
 {
 	if (!p)
@@ -175,6 +187,7 @@ struct presence *presence_free(struct presence *p)
 	presence_udev_free(p->udev);
 	presence_kernel_free(p->kernel);
 	presence_soft_free(p->soft);
+	presence_card_free(p->card);
 	while (p->list) {
 		struct presence_entry *e = p->list;
 
@@ -188,5 +201,6 @@ struct presence *presence_free(struct presence *p)
 
 unsigned int presence_sources(const struct presence *p)
 {
-	return (p->udev ? PRESENCE_UDEV : 0u) | (p->kernel ? PRESENCE_KERNEL : 0u) | (p->soft ? PRESENCE_SOFT : 0u);
+	return (p->udev ? PRESENCE_UDEV : 0u) | (p->kernel ? PRESENCE_KERNEL : 0u) | (p->soft ? PRESENCE_SOFT : 0u) |
+	       (p->card ? PRESENCE_CARD : 0u);
 }

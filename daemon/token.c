@@ -174,6 +174,8 @@ static int token_ask(struct token *t)
 /* The PIN goes out right after these figures came in, with nobody's request in between. */
 static int check_pin(const struct token *t, const struct job *j, struct wire_result *ret)
 {
+	const int few = t->node.kind == TOKEN_CARD ? TOKEN_PIN_FEW_CARD : TOKEN_PIN_FEW;
+
 	*ret = (struct wire_result){.pin_retries = -1};
 	if (!j->request.pin)
 		return OUTCOME_OK;
@@ -183,7 +185,7 @@ static int check_pin(const struct token *t, const struct job *j, struct wire_res
 	}
 	if (t->info.pin_retries == 0)
 		return ret->outcome = OUTCOME_PIN_BLOCKED;
-	if (t->info.pin_retries > 0 && t->info.pin_retries <= TOKEN_PIN_FEW && !j->confirm_pin) {
+	if (t->info.pin_retries > 0 && t->info.pin_retries <= few && !j->confirm_pin) {
 		ret->pin_retries = t->info.pin_retries;
 		return ret->outcome = OUTCOME_PIN_FEW_TRIES_LEFT;
 	}

@@ -17,6 +17,7 @@
 
 #define TOKENS_MAX 32
 #define TOKEN_PIN_FEW 3 /* with so many tries left, or fewer, the user must confirm */
+#define TOKEN_PIN_FEW_CARD 2 /* cards have three in all: as many as that are no sign of a mistake */
 
 struct job;
 TAILQ_HEAD(job_list, job);

@@ -236,7 +236,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 int worker_new(struct worker **ret, sd_event *event, const char *exe, const struct token_node *node,
 	const struct worker_callbacks *callbacks, void *userdata)
 {
-	char *argv[] = { (char *)exe, (char *)"--fd", (char *)"3", NULL, NULL, NULL };
+	char *argv[] = { (char *)exe, (char *)"--fd", (char *)"3", NULL, NULL, NULL, NULL, NULL };
 	struct worker *w = calloc(1, sizeof(*w));
 	int r;
 
@@ -260,6 +260,13 @@ int worker_new(struct worker **ret, sd_event *event, const char *exe, const stru
 		break;
 	case TOKEN_SOFT:
 		argv[3] = (char *)"--soft";
+		break;
+	case TOKEN_CARD:
+		argv[3] = (char *)"--card";
+		if (node->pcscd[0]) {
+			argv[5] = (char *)"--pcscd";
+			argv[6] = w->node.pcscd;
+		}
 		break;
 	}
 	argv[4] = w->node.path;

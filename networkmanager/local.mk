@@ -1,7 +1,8 @@
-# What NetworkManager runs, and what lets the agent talk to it. Without NetworkManager nothing reads them.
+# What NetworkManager runs, and what lets the agent talk to it (without NetworkManager nothing reads them); the rule for pcscd's
+# cards is in the same place.
 nodist_nmdispatcher_SCRIPTS = networkmanager/90-wgfido
 polkitrulesdir = $(datadir)/polkit-1/rules.d
-dist_polkitrules_DATA = networkmanager/50-wgfido-networkmanager.rules
+dist_polkitrules_DATA = networkmanager/50-wgfido-networkmanager.rules polkit/50-wgfido-cards.rules
 
 EXTRA_DIST += networkmanager/90-wgfido.in
 CLEANFILES += networkmanager/90-wgfido

@@ -15,6 +15,7 @@ EXPECTED = (
     "lib/systemd/system/wgfido-rotate-gateway.service", "lib/sysusers.d/wgfido.conf", "lib/sysusers.d/wgfido-net.conf",
     "lib/tmpfiles.d/wgfido.conf", "lib/tmpfiles.d/wgfido-net.conf", "lib/udev/rules.d/72-wgfido.rules",
     "lib/NetworkManager/dispatcher.d/90-wgfido", "share/polkit-1/rules.d/50-wgfido-networkmanager.rules",
+    "share/polkit-1/rules.d/50-wgfido-cards.rules",
     "share/dbus-1/system.d/org.wgfido1.conf", "share/dbus-1/system-services/org.wgfido1.service",
     "share/dbus-1/interfaces/org.wgfido1.Manager.xml", "share/polkit-1/actions/org.wgfido1.policy",
     "share/man/man1/wgfido.1", "share/man/man5/wgfido.conf.5", "share/man/man7/wgfido.7", "share/man/man8/wgfidod.8",

@@ -75,6 +75,17 @@ class Agreement(unittest.TestCase):
         self.assertEqual(owners, {broker})
         self.assertRegex(read(SOURCE, "systemd", "tmpfiles.d", "wgfido.conf"), rf"(?m)^d \S+ 0700 {broker} {broker} ")
 
+    def test_pcscd_lets_the_broker(self):
+        rule = read(SOURCE, "polkit", "50-wgfido-cards.rules")
+        self.assertIn(f'subject.user == "{self.get("wgfidod.service", "User")}"', rule)
+        self.assertEqual(set(re.findall(r'action.id == "([^"]+)"', rule)),
+                         {"org.debian.pcsc-lite.access_pcsc", "org.debian.pcsc-lite.access_card"})
+        # It must be able to connect to /run/pcscd/pcscd.comm.
+        broker = unit("wgfidod.service")
+        self.assertIn("AF_UNIX", broker[("Service", "RestrictAddressFamilies")][0].split())
+        for key in ("InaccessiblePaths", "TemporaryFileSystem", "RootDirectory"):
+            self.assertNotIn(("Service", key), broker)
+
     def test_capabilities(self):
         self.assertEqual(self.get("wgfidod.service", "CapabilityBoundingSet"), "")
         self.assertNotIn(("Service", "AmbientCapabilities"), unit("wgfidod.service"))

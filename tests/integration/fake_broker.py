@@ -258,6 +258,7 @@ class Token(Object):
             Serial="",
             Capabilities=dbus.Array(["fido2", "hmac-secret"], signature="s"),
             PinState="none",
+            PinTries=dbus.UInt32(0),
             Busy=False,
         )
         base.update(properties)

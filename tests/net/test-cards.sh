@@ -32,6 +32,7 @@ start_card()
 
 	mkfifo "$NET_TMP/slot/in$n"
 	"$NET_BUILD/tests/card/vicc" $((35963 + n)) "${@:2}" <"$NET_TMP/slot/in$n" >"$NET_TMP/slot/out$n" 2>"$NET_TMP/vicc$n.log" &
+	# shellcheck disable=SC1083 # the descriptor goes into an array
 	exec {card_fd[n]}>"$NET_TMP/slot/in$n"
 }
 
