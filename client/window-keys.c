@@ -147,7 +147,7 @@ static void tell(const struct window_keys *k, const char *ifname, const char *pa
 	printf("%s has %zu window keys (%s), from %s to %s UTC.\n"
 	       "\n"
 	       "# At the other end, in the [Peer] of /etc/wgfido/IFACE.conf that is this side. Bring the file there as it is: nothing\n"
-	       "# in it is secret. The key there must be one that never leaves its token (`wgfido enroll --resident`).\n"
+	       "# in it is secret. The key there must be one that never leaves its token (`wgfido enroll --resident --touch always`).\n"
 	       "WindowKeysFile = /etc/wgfido/IFACE.windows\n"
 	       "\n"
 	       "# Here, in its [Peer] of %s/%s.conf, and then `systemctl reload wgfido-rotate-gateway`. The tunnel works\n"

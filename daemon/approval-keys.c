@@ -123,13 +123,18 @@ int approval_keys_advance(struct approval_keys *keys, uint64_t slot)
 	return 0;
 }
 
-static int peer_make_epochs(struct approval_peer_key *p, const struct schedule *s, const struct secret *root, uint64_t first_slot,
-	uint64_t last_slot)
+static int peer_make_epochs(struct approval_peer_key *p, const struct schedule *s, const struct schedule_window *window,
+	const struct secret *root, uint64_t first_slot, uint64_t last_slot)
 {
 	/* The slot before the first is of the window too: real time may step back by one (approval.c). */
 	uint64_t before = first_slot > 0 ? first_slot - 1 : 0;
 	int r;
 
+	/* Unless another root would be needed for it. */
+	if (window && schedule_slot_start(s, before) < window->start)
+		before = first_slot;
+	if (window && (schedule_slot_start(s, before) < window->start || schedule_slot_start(s, last_slot + 1) > window->end))
+		return -ERANGE;
 	p->first_epoch = schedule_slot_epoch(s, before);
 	p->n_epochs = (size_t)(schedule_slot_epoch(s, last_slot) - p->first_epoch + 1);
 	p->epoch_keys = calloc(p->n_epochs, sizeof(*p->epoch_keys));
@@ -149,12 +154,15 @@ static int peer_make_epochs(struct approval_peer_key *p, const struct schedule *
 struct source {
 	const struct secret *t;
 	struct secret *const *shared;
+	const struct window_point *points; /* NULL: the peers' public keys */
 };
 
 static int peer_make(struct approval_peer_key *p, const struct approval_keys *keys, const struct config *config,
 	const struct config_peer *peer, const struct source *source, const uint8_t token_public[static KEY_SIZE],
 	const struct secret *preshared)
 {
+	const struct window_point *point = source->points ? &source->points[peer - config->peers] : NULL;
+	const struct schedule_window *window = point && point->windowed ? &point->window : NULL;
 	_cleanup_secret_ struct secret *own = NULL, *root = NULL;
 	const struct secret *shared = NULL;
 	struct schedule_parties parties;
@@ -166,6 +174,9 @@ static int peer_make(struct approval_peer_key *p, const struct approval_keys *ke
 	memcpy(p->public_key, peer->public_key, KEY_SIZE);
 	p->schedule = peer->schedule;
 
+	/* Where an approval is not to reach beyond its window, nothing is made of the peer's own public key. */
+	if (peer->window_keys_file && !window)
+		return OUTCOME_UNSUPPORTED;
 	if (source->t) {
 		r = schedule_shared(&own, source->t, peer->public_key);
 		if (r == -EBADMSG)
@@ -181,13 +192,13 @@ static int peer_make(struct approval_peer_key *p, const struct approval_keys *ke
 	}
 	if (!shared)
 		return OUTCOME_INVALID_ARGUMENT;
-	r = schedule_root(&root, shared, &parties, preshared);
+	r = window ? schedule_window_root(&root, shared, &parties, window, preshared) : schedule_root(&root, shared, &parties, preshared);
 	if (r < 0)
 		return r;
 
 	switch (peer->schedule) {
 	case CONFIG_SCHEDULE_TIME:
-		return peer_make_epochs(p, &keys->schedule, root, keys->slot, keys->last_slot);
+		return peer_make_epochs(p, &keys->schedule, window, root, keys->slot, keys->last_slot);
 	case CONFIG_SCHEDULE_STATIC:
 		return schedule_static_psk(&p->static_psk, root);
 	}
@@ -264,10 +275,10 @@ int approval_keys_make(struct approval_keys *ret, const struct config *config, c
 }
 
 int approval_keys_make_resident(struct approval_keys *ret, const struct config *config, const uint8_t *peer, struct secret *const *shared,
-	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
-	uint64_t last_slot)
+	const struct window_point *points, const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared,
+	uint32_t slot_seconds, uint64_t first_slot, uint64_t last_slot)
 {
-	const struct source source = {.shared = shared};
+	const struct source source = {.shared = shared, .points = points};
 
 	return make(ret, config, peer, &source, token_public, preshared, slot_seconds, first_slot, last_slot);
 }

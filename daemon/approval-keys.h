@@ -14,6 +14,7 @@
 #include "common/config.h"
 #include "common/schedule.h"
 #include "common/secret.h"
+#include "common/window.h"
 
 struct approval_peer_key {
 	uint8_t public_key[KEY_SIZE];	/* the peer's, S */
@@ -49,11 +50,12 @@ int approval_keys_make(struct approval_keys *ret, const struct config *config, c
 	uint64_t last_slot);
 /*
  * The same where t never leaves its token. shared has one entry per peer of config: X25519(t, the peer's point) as the token gave it,
- * NULL for peers that are not wanted. In identity mode nothing is held, and shared is NULL.
+ * NULL for peers that are not wanted. In identity mode nothing is held, and shared is NULL. points: which point that was, one per peer
+ * of config too; NULL: the peers' public keys. OUTCOME_UNSUPPORTED, here and above: a peer has window keys, and its point is none of them.
  */
 int approval_keys_make_resident(struct approval_keys *ret, const struct config *config, const uint8_t *peer, struct secret *const *shared,
-	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, uint32_t slot_seconds, uint64_t first_slot,
-	uint64_t last_slot);
+	const struct window_point *points, const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared,
+	uint32_t slot_seconds, uint64_t first_slot, uint64_t last_slot);
 void approval_keys_clear(struct approval_keys *keys);
 
 /*

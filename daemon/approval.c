@@ -17,7 +17,8 @@
  *     of that token MUST end it. Another token does not carry it on, not even one with a keyslot of the same key.
  *  5. Ending MUST wipe the key material before anyone is told, so that no callback can be late for it.
  *  6. What an approval holds MUST NOT reach further than its window: in psk mode no t, shared secret or root, but the epoch keys;
- *     those of epochs gone by are wiped, and within an epoch only a forward chain is kept.
+ *     those of epochs gone by are wiped, and within an epoch only a forward chain is kept. Where peers have window keys it MUST end
+ *     with the earliest of their windows, on both clocks, and nothing of it says anything about another window.
  *  7. Revoking a peer MUST close it, also where the approval that covers it is the whole tunnel's: that one ends then.
  *  8. The cache MUST be bounded. A full one refuses new approvals; it never drops a live one for another's sake.
  *  9. A failure (memory, arithmetic) MUST leave less approved than before, never more.
@@ -219,10 +220,27 @@ static bool request_valid(const struct approval_request *q, const struct config 
 	return q->whole_tunnel || config->mode == CONFIG_MODE_PSK;
 }
 
+/* What the request may ask for at most: the end of the earliest window of those that it covers. 0: one is over, or not there yet. */
+static uint64_t cap_lifetime(uint64_t lifetime_us, const struct approval_request *request, const struct config *config,
+	const struct window_point *points, const struct instant *now)
+{
+	for (size_t i = 0; points && i < config->n_peers; i++) {
+		const struct schedule_window *w = &points[i].window;
+
+		if (!points[i].windowed || (!request->whole_tunnel && !key_equal(request->peer, config->peers[i].public_key)))
+			continue;
+		if (now->real_us < w->start * US_PER_SEC || now->real_us >= w->end * US_PER_SEC)
+			return 0;
+		if (lifetime_us > w->end * US_PER_SEC - now->real_us)
+			lifetime_us = w->end * US_PER_SEC - now->real_us;
+	}
+	return lifetime_us;
+}
+
 /* t NULL: resident */
 static int grant(struct approvals *all, const struct approval **ret, const struct approval_request *request,
-	const struct config *config, const struct secret *t, struct secret *const *shared, const uint8_t token_public[static KEY_SIZE],
-	struct secret *const *preshared, const struct instant *now)
+	const struct config *config, const struct secret *t, struct secret *const *shared, const struct window_point *points,
+	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, const struct instant *now)
 {
 	struct schedule schedule = { .slot_seconds = request->slot_seconds };
 	uint64_t lifetime_us = request->lifetime_seconds * US_PER_SEC, first, last;
@@ -238,6 +256,9 @@ static int grant(struct approvals *all, const struct approval **ret, const struc
 		return OUTCOME_INVALID_ARGUMENT;
 	if (now->real_us > REAL_US_MAX || now->boot_us > BOOT_US_MAX)
 		return -ERANGE;
+	lifetime_us = cap_lifetime(lifetime_us, request, config, points, now);
+	if (lifetime_us == 0)
+		return OUTCOME_CANCELLED;
 	if (t) {
 		schedule_public(public_key, t);
 		if (!key_equal(public_key, token_public))
@@ -261,8 +282,8 @@ static int grant(struct approvals *all, const struct approval **ret, const struc
 	if (t)
 		r = approval_keys_make(&a->keys, config, peer, t, token_public, preshared, request->slot_seconds, first, last);
 	else
-		r = approval_keys_make_resident(&a->keys, config, peer, shared, token_public, preshared, request->slot_seconds, first,
-			last);
+		r = approval_keys_make_resident(&a->keys, config, peer, shared, points, token_public, preshared, request->slot_seconds,
+			first, last);
 	if (r != 0) {
 		free(a);
 		return r;
@@ -293,14 +314,14 @@ int approvals_grant(struct approvals *all, const struct approval **ret, const st
 	const struct config *config, const struct secret *t, const uint8_t token_public[static KEY_SIZE],
 	struct secret *const *preshared, const struct instant *now)
 {
-	return grant(all, ret, request, config, t, NULL, token_public, preshared, now);
+	return grant(all, ret, request, config, t, NULL, NULL, token_public, preshared, now);
 }
 
 int approvals_grant_resident(struct approvals *all, const struct approval **ret, const struct approval_request *request,
-	const struct config *config, struct secret *const *shared, const uint8_t token_public[static KEY_SIZE],
-	struct secret *const *preshared, const struct instant *now)
+	const struct config *config, struct secret *const *shared, const struct window_point *points,
+	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, const struct instant *now)
 {
-	return grant(all, ret, request, config, NULL, shared, token_public, preshared, now);
+	return grant(all, ret, request, config, NULL, shared, points, token_public, preshared, now);
 }
 
 /* Where several cover the peer, the one that lasts longest. */

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/schedule.h"
+#include "common/window.h"
 #include "common/wire.h"
 
 enum approval_end {
@@ -75,11 +76,14 @@ int approvals_grant(struct approvals *all, const struct approval **ret, const st
 /*
  * The same where t never leaves its token: the caller has just had it used, with a touch where it wants one. shared: what the token
  * made of t and the point of config->peers[i], NULL for peers that are not asked for; in identity mode NULL, and the caller has seen
- * the proof that the token has the key of token_public.
+ * the proof that the token has the key of token_public. points: of window_points(), at which the token was asked; NULL: no peer has
+ * window keys, and the points are the peers' public keys. The approval then ends with the earliest of their windows at the latest;
+ * OUTCOME_CANCELLED: that one is over already. OUTCOME_UNSUPPORTED: a peer has window keys, and its point is none of them (approvals_grant
+ * refuses such a peer always: who has t has every window).
  */
 int approvals_grant_resident(struct approvals *all, const struct approval **ret, const struct approval_request *request,
-	const struct config *config, struct secret *const *shared, const uint8_t token_public[static KEY_SIZE],
-	struct secret *const *preshared, const struct instant *now);
+	const struct config *config, struct secret *const *shared, const struct window_point *points,
+	const uint8_t token_public[static KEY_SIZE], struct secret *const *preshared, const struct instant *now);
 
 /* The approval that covers this peer (peer NULL: any of the tunnel), the longest lasting, or NULL. Never one that is over at now. */
 const struct approval *approvals_find(const struct approvals *all, const char *ifname, const uint8_t *peer,

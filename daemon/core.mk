@@ -30,6 +30,11 @@ tests_unit_test_approval_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
 tests_unit_test_approval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_malloc,--wrap=calloc,--wrap=secret_new
 tests_unit_test_approval_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-approval-window
+tests_unit_test_approval_window_SOURCES = tests/unit/test-approval-window.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h tests/unit/fail-alloc.h
+tests_unit_test_approval_window_CFLAGS = $(BROKERCORE_TEST_CFLAGS)
+tests_unit_test_approval_window_LDFLAGS = $(tests_unit_test_approval_LDFLAGS)
+tests_unit_test_approval_window_LDADD = $(BROKERCORE_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test-approval-clock
 tests_unit_test_approval_clock_SOURCES = tests/unit/test-approval-clock.c tests/unit/approval-fixture.c tests/unit/approval-fixture.h tests/unit/fail-alloc.h
 tests_unit_test_approval_clock_CFLAGS = $(BROKERCORE_TEST_CFLAGS)

@@ -70,6 +70,11 @@ tests_unit_fake_x_worker_SOURCES = tests/unit/fake-x-worker.c
 tests_unit_fake_x_worker_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_fake_x_worker_LDADD = common/libcommon.a $(COMMON_LIBS)
 
+UNIT_TESTS += tests/unit/test-resident-window
+tests_unit_test_resident_window_SOURCES = tests/unit/test-resident-window.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h
+tests_unit_test_resident_window_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"
+tests_unit_test_resident_window_CFLAGS = $(tests_unit_test_broker_CFLAGS)
+tests_unit_test_resident_window_LDADD = $(tests_unit_test_broker_LDADD)
 UNIT_TESTS += tests/unit/test-resident
 tests_unit_test_resident_SOURCES = tests/unit/test-resident.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h
 tests_unit_test_resident_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"

@@ -17,6 +17,8 @@ struct approve {
 	struct use *use; /* of a resident key */
 	size_t *asked;   /* its points are of these peers of the configuration; NULL: identity */
 	size_t n_asked;
+	struct window_point *points; /* beside config->peers; NULL: identity */
+	char *points_error;
 	uint64_t until_boot_us; /* of the tunnel that was asked for */
 	bool first_done;
 	uint8_t key[KEY_SIZE]; /* the resident one that is used */
@@ -30,6 +32,7 @@ struct opened {
 	enum wire_uv uv;
 	const struct secret *t;	   /* NULL: resident */
 	struct secret *const *shared; /* beside config->peers; NULL: identity */
+	const struct window_point *points; /* the same */
 };
 
 static void grant(struct approve *a, struct tunnel *t, const struct opened *opened)
@@ -69,10 +72,11 @@ static void grant(struct approve *a, struct tunnel *t, const struct opened *open
 			preshared, &now);
 	else
 		r = approvals_grant_resident(op->broker->approvals, &approval, &request, t->config, opened->shared,
-			t->keyfile->public_key, preshared, &now);
+			opened->points, t->keyfile->public_key, preshared, &now);
 	tunnel_free_preshared(preshared, t);
 	if (r) {
-		operation_fail_with(op, r, "%s", r == OUTCOME_LIMIT_EXCEEDED ? "too many approvals" : "");
+		operation_fail_with(op, r, "%s", r == OUTCOME_LIMIT_EXCEEDED ? "too many approvals" :
+			r == OUTCOME_CANCELLED ? "the window of its window keys ended meanwhile: approve it again" : "");
 		return;
 	}
 	if (!a->first_done)
@@ -148,7 +152,7 @@ static void on_used(struct operation *op, struct use_result *result)
 		for (size_t i = 0; i < a->n_asked; i++)
 			shared[a->asked[i]] = result->shared[i];
 	}
-	opened = (struct opened){.token = result->token, .uv = result->uv, .shared = shared};
+	opened = (struct opened){.token = result->token, .uv = result->uv, .shared = shared, .points = a->points};
 	grant(a, t, &opened);
 	free(shared);
 }
@@ -176,31 +180,50 @@ static int use(struct approve *a, struct tunnel *t, const struct use_params *bas
 	free(a->asked);
 	a->asked = NULL;
 	a->n_asked = 0;
+	free(a->points);
+	a->points = NULL;
 	params.key = &t->keyfile->resident;
 	memcpy(a->key, t->keyfile->public_key, sizeof(a->key));
 	if (config->mode == CONFIG_MODE_IDENTITY) {
 		params.keep = true;
 		return use_start(&a->use, &a->op, &params, on_used);
 	}
+	r = window_points(&a->points, &a->points_error, config, a->op.has_peer ? a->op.peer : NULL,
+		broker_now(a->op.broker).real_us / US_PER_SEC);
+	if (r) {
+		*ret_detail = a->points_error ? a->points_error : "";
+		return r;
+	}
+	a->op.window_end = window_points_end(a->points, config->n_peers);
 	points = calloc(config->n_peers + 1, sizeof(*points));
 	a->asked = calloc(config->n_peers + 1, sizeof(*a->asked));
 	if (!points || !a->asked) {
 		free(points);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < config->n_peers && r == 0; i++) {
-		if (a->op.has_peer && !key_equal(config->peers[i].public_key, a->op.peer))
+	for (size_t i = 0; i < config->n_peers; i++) {
+		if (!a->points[i].wanted)
 			continue;
-		r = x_peer_point(points[a->n_asked], config, &config->peers[i], broker_now(a->op.broker).real_us / US_PER_SEC,
-			ret_detail);
+		memcpy(points[a->n_asked], a->points[i].point, KEY_SIZE);
 		a->asked[a->n_asked++] = i;
 	}
 	params.points = (const uint8_t (*)[KEY_SIZE])points;
 	params.n_points = a->n_asked;
-	if (r == 0)
-		r = a->n_asked > 0 ? use_start(&a->use, &a->op, &params, on_used) : OUTCOME_INVALID_ARGUMENT;
+	r = a->n_asked > 0 ? use_start(&a->use, &a->op, &params, on_used) : OUTCOME_INVALID_ARGUMENT;
 	free(points);
 	return r;
+}
+
+/* Who sees t at its touch has every window: a promise that would not be kept is not made. */
+static int check_windows(const struct approve *a, const struct tunnel *t, const char **ret_detail)
+{
+	for (size_t i = 0; i < t->config->n_peers; i++)
+		if (t->config->peers[i].window_keys_file && t->keyfile->held != KEYFILE_RESIDENT &&
+			(!a->op.has_peer || key_equal(t->config->peers[i].public_key, a->op.peer))) {
+			*ret_detail = "window keys (WindowKeysFile) are for a key that never leaves its token: wgfido rekey --resident makes one";
+			return OUTCOME_UNSUPPORTED;
+		}
+	return OUTCOME_OK;
 }
 
 static void unlock(struct approve *a)
@@ -226,6 +249,8 @@ static void unlock(struct approve *a)
 	r = t ? tunnel_check_usable(t, &detail) : OUTCOME_CANCELLED;
 	if (!r)
 		r = broker_check_grant(op->broker, t->config, &detail);
+	if (!r)
+		r = check_windows(a, t, &detail);
 	if (r) {
 		operation_fail(op, (enum outcome)r, t ? detail : "the tunnel is gone");
 		return;
@@ -238,6 +263,7 @@ static void unlock(struct approve *a)
 	}
 	tunnel_free_preshared(preshared, t);
 	a->unlock = unlock_free(a->unlock);
+	op->window_end = UINT64_MAX;
 	if (t->keyfile->held == KEYFILE_RESIDENT) {
 		detail = "";
 		r = use(a, t, &resident, &detail);
@@ -349,6 +375,8 @@ static void clear(struct operation *op)
 	a->unlock = unlock_free(a->unlock);
 	a->use = use_free(a->use);
 	free(a->asked);
+	free(a->points);
+	free(a->points_error);
 }
 
 const struct operation_ops operation_approve = {

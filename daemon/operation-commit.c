@@ -18,6 +18,8 @@ struct commit {
 	struct keyfile_resident next; /* that is being committed */
 	size_t *asked;		      /* peers of the configuration, in the order of the points */
 	size_t n_asked;
+	struct window_point *points; /* beside config->peers, of those that were asked */
+	char *points_error;
 };
 
 /* The approval that covers a peer, or none. */
@@ -87,7 +89,8 @@ static int renew(struct commit *c, struct tunnel *t, const struct use_result *us
 		(void)snprintf(request.token_id, sizeof(request.token_id), "%s", used->token->node.id);
 		request.uv = used->uv;
 		if (request.lifetime_seconds > 0)
-			r = approvals_grant_resident(b->approvals, &a, &request, t->config, shared, c->next.public_key, preshared, &now);
+			r = approvals_grant_resident(b->approvals, &a, &request, t->config, shared, c->points, c->next.public_key, preshared,
+				&now);
 	}
 	tunnel_free_preshared(preshared, t);
 	free(shared);
@@ -138,17 +141,26 @@ static int collect(struct commit *c, const struct tunnel *t, uint8_t (**ret_poin
 {
 	const uint64_t now = broker_now(c->op.broker).real_us / US_PER_SEC;
 	uint8_t (*points)[KEY_SIZE] = calloc(t->config->n_peers + 1, sizeof(*points));
+	struct window_point *one;
 	int r = 0;
 
 	c->asked = calloc(t->config->n_peers + 1, sizeof(*c->asked));
-	if (!points || !c->asked) {
+	c->points = calloc(t->config->n_peers + 1, sizeof(*c->points));
+	if (!points || !c->asked || !c->points) {
 		free(points);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < t->config->n_peers && r == 0; i++) {
 		if (!approval_of(c, t, i))
 			continue;
-		r = x_peer_point(points[c->n_asked], t->config, &t->config->peers[i], now, ret_detail);
+		r = window_points(&one, &c->points_error, t->config, t->config->peers[i].public_key, now);
+		if (r) {
+			*ret_detail = c->points_error ? c->points_error : "";
+			break;
+		}
+		c->points[i] = one[i];
+		free(one);
+		memcpy(points[c->n_asked], c->points[i].point, KEY_SIZE);
 		c->asked[c->n_asked++] = i;
 	}
 	if (r) {
@@ -233,6 +245,8 @@ static void clear(struct operation *op)
 
 	c->use = use_free(c->use);
 	free(c->asked);
+	free(c->points);
+	free(c->points_error);
 }
 
 const struct operation_ops operation_commit = {

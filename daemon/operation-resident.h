@@ -65,13 +65,6 @@ struct use_result {
 };
 typedef void (*use_done_t)(struct operation *op, struct use_result *result);
 
-/*
- * The point that a resident key is used with for this peer's PSKs, and what *ret_detail says if there is none now (an outcome): the
- * one place that knows whether that is the peer's own public key.
- */
-int x_peer_point(uint8_t ret[static KEY_SIZE], const struct config *config, const struct config_peer *peer, uint64_t unix_seconds,
-	const char **ret_detail);
-
 /* Touches that it may ask for. */
 unsigned int use_touches(const struct keyfile_resident *key, size_t n_points);
 /* done may come from within the call. -ENOMEM. Moves the operation's step on between touches. */

@@ -53,16 +53,6 @@ static bool wants_touch(const struct keyfile_resident *key)
 	return key->touch == WIRE_X_TOUCH_ALWAYS;
 }
 
-int x_peer_point(uint8_t ret[static KEY_SIZE], const struct config *config, const struct config_peer *peer, uint64_t unix_seconds,
-	const char **ret_detail)
-{
-	(void)config;
-	(void)unix_seconds;
-	*ret_detail = "";
-	memcpy(ret, peer->public_key, KEY_SIZE);
-	return 0;
-}
-
 unsigned int use_touches(const struct keyfile_resident *key, size_t n_points)
 {
 	return wants_touch(key) && n_points > 1 ? (unsigned int)n_points : 1;

@@ -248,12 +248,17 @@ const char *operation_prompt(const struct operation *op)
 uint32_t operation_lifetime(const struct operation *op)
 {
 	const struct tunnel *t = operation_tunnel(op);
+	uint64_t now, lifetime;
 
 	if (op->kind != REQUEST_APPROVE || !t || !t->config)
 		return 0;
-	if (op->options.for_seconds && op->options.for_seconds < t->config->lifetime_seconds)
-		return (uint32_t)op->options.for_seconds;
-	return t->config->lifetime_seconds;
+	lifetime = t->config->lifetime_seconds;
+	if (op->options.for_seconds && op->options.for_seconds < lifetime)
+		lifetime = op->options.for_seconds;
+	now = broker_now(op->broker).real_us / US_PER_SEC;
+	if (op->window_end > now && op->window_end - now < lifetime)
+		lifetime = op->window_end - now;
+	return (uint32_t)lifetime;
 }
 
 void operation_end(struct operation *op, const struct request_result *result)

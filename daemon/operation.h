@@ -66,6 +66,7 @@ struct operation {
 	char token_name[WIRE_TEXT_MAX];
 	uint64_t deadline_boot_us;
 	unsigned int step, steps;
+	uint64_t window_end; /* approve: of window keys, unix seconds; 0 and UINT64_MAX: none */
 	bool round;		    /* a global approval, that goes on to other tunnels */
 	sd_event_source *wait_timer;
 };

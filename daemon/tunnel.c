@@ -272,16 +272,32 @@ const char *tunnel_problem(const struct tunnel *t)
 	return "";
 }
 
+static bool has_window_keys(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_peers; i++)
+		if (!config->peers[i].window_keys_file)
+			return false;
+	return config->n_peers > 0;
+}
+
+#define RESIDENT_PSK                                                                                         \
+	"A thief of the disk gets the interface's private key, useless without the PSK. "                    \
+	"A memory snapshot after an approval was set up gives PSKs to the end of the window's last epoch. "
+
 const char *tunnel_guarantee(const struct tunnel *t)
 {
 	if (!t->config || !t->keyfile)
 		return "";
 	switch (t->config->mode) {
 	case CONFIG_MODE_PSK:
+		if (t->keyfile->held == KEYFILE_RESIDENT && !has_window_keys(t->config))
+			return RESIDENT_PSK "Root at the moment of a touch gets that tunnel's PSKs until rekey.";
+		/* What asks for no touch answers root for each window of the file. */
+		if (t->keyfile->held == KEYFILE_RESIDENT && t->keyfile->resident.touch != WIRE_X_TOUCH_ALWAYS)
+			return RESIDENT_PSK "Root while the key is plugged in gets that tunnel's PSKs of every window that there are window keys "
+					    "for; with --touch always it would be one window a touch.";
 		if (t->keyfile->held == KEYFILE_RESIDENT)
-			return "A thief of the disk gets the interface's private key, useless without the PSK. "
-			       "A memory snapshot after an approval was set up gives PSKs to the end of the window's last epoch. "
-			       "Root at the moment of a touch gets that tunnel's PSKs until rekey, with window keys those of one window.";
+			return RESIDENT_PSK "Root at the moment of a touch gets that tunnel's PSKs of one window.";
 		return "A thief of the disk gets the interface's private key, useless without the PSK. "
 		       "A memory snapshot after an approval was set up gives PSKs to the end of the window's last epoch. "
 		       "Root at the moment of a touch gets that tunnel's PSKs, past and future, until wgfido rekey.";

@@ -136,6 +136,17 @@ class Configuration(Life):
         self.assertIn("Mode", self.get(self.tunnel(), TUNNEL, "Problem"))
         self.assertRefused("Failed", self.approve, text="Mode")
 
+    def test_window_keys_are_not_for_wrapped_keys(self):
+        """Who sees the key at a touch has every window: nobody is asked for one."""
+        self.config(peer_extra="WindowKeysFile = %s\n" % os.path.join(self.dir, "windows"))
+        self.start_broker()
+        blue = self.token()
+        self.enroll()
+        touches = blue.status()
+        self.assertRefused("Unsupported", self.approve, text="never leaves its token")
+        self.assertEqual(blue.status(), touches)
+        self.assertEqual(self.tunnel_state(), "locked")
+
     def test_preshared_key_file(self):
         path = os.path.join(self.dir, "preshared")
         self.config(peer_extra="PresharedKeyFile = %s\n" % path)
