@@ -10,7 +10,6 @@
 #include "tunnel/aead-impl.h"
 
 #define IMPLS 2
-#define WORKERS_MAX 8
 /* What is measured stands for what is shorter; the last stands for what is longer too. */
 static const uint32_t class_len[] = { 64, 320, 704, 1424 };
 #define CLASSES (sizeof(class_len) / sizeof(class_len[0]))
@@ -24,9 +23,6 @@ struct aead_worker {
 	uint8_t chosen[CLASSES];
 	char description[96];
 };
-
-/* So that aead_forget finds them. */
-static struct aead_worker *workers[WORKERS_MAX];
 
 static unsigned int class_of(uint32_t len)
 {
@@ -149,15 +145,10 @@ static int choose(struct aead_worker *w)
 int aead_worker_new(struct aead_worker **ret, enum aead_kind kind)
 {
 	struct aead_worker *w = calloc(1, sizeof(*w));
-	unsigned int slot = 0;
 	int r = 0;
 
 	if (!w)
 		return -ENOMEM;
-	while (slot < WORKERS_MAX && workers[slot])
-		slot++;
-	if (slot == WORKERS_MAX)
-		goto full;
 	w->impl[0] = &aead_libcrypto;
 	w->impl[1] = &aead_ipsec_mb;
 	if (kind != AEAD_IPSEC_MB)
@@ -176,21 +167,14 @@ int aead_worker_new(struct aead_worker **ret, enum aead_kind kind)
 	if (kind == AEAD_IPSEC_MB)
 		memset(w->chosen, 1, sizeof(w->chosen));
 	describe(w);
-	workers[slot] = w;
 	*ret = w;
 	return 0;
-full:
-	free(w);
-	return -ENOMEM;
 }
 
 struct aead_worker *aead_worker_free(struct aead_worker *w)
 {
 	if (!w)
 		return NULL;
-	for (unsigned int i = 0; i < WORKERS_MAX; i++)
-		if (workers[i] == w)
-			workers[i] = NULL;
 	for (unsigned int i = 0; i < IMPLS; i++)
 		if (w->state[i])
 			w->impl[i]->destroy(w->state[i]);
@@ -243,10 +227,9 @@ size_t aead_open(struct aead_worker *w, const uint8_t key[static AEAD_KEY_SIZE],
 	return ok;
 }
 
-void aead_forget(const uint8_t key[static AEAD_KEY_SIZE])
+void aead_forget(struct aead_worker *w, const uint8_t key[static AEAD_KEY_SIZE])
 {
-	for (unsigned int i = 0; i < WORKERS_MAX; i++)
-		for (unsigned int j = 0; workers[i] && j < IMPLS; j++)
-			if (workers[i]->state[j] && workers[i]->impl[j]->forget)
-				workers[i]->impl[j]->forget(workers[i]->state[j], key);
+	for (unsigned int i = 0; i < IMPLS; i++)
+		if (w->state[i] && w->impl[i]->forget)
+			w->impl[i]->forget(w->state[i], key);
 }

@@ -52,8 +52,5 @@ void aead_seal(struct aead_worker *w, const uint8_t key[static AEAD_KEY_SIZE], s
 /* Sets each packet's ok, comparing tags in constant time; the text of one that is not ok is zeroed. How many are ok. */
 size_t aead_open(struct aead_worker *w, const uint8_t key[static AEAD_KEY_SIZE], struct aead_packet *packets, size_t n);
 
-/*
- * Wipes every worker's copy of this key. The caller sees to it that no worker is in a call (device_lock); workers are made
- * and freed by the thread that calls this.
- */
-void aead_forget(const uint8_t key[static AEAD_KEY_SIZE]);
+/* Wipes the worker's copy, if it is of this key. The worker is not in a call: its path's lock is held. */
+void aead_forget(struct aead_worker *w, const uint8_t key[static AEAD_KEY_SIZE]);

@@ -166,8 +166,11 @@ static void attention_drop(struct device *d, const struct peer *gone)
 
 void device_session_end(struct device *d, struct session **s)
 {
-	if (*s)
+	if (*s) {
 		index_remove(&d->indexes, &(*s)->entry);
+		if (d->path_ops && d->path_ops->forget_keys)
+			d->path_ops->forget_keys(d->path, *s);
+	}
 	*s = session_free(*s);
 }
 

@@ -169,6 +169,14 @@ static void drop_staged(void *path, struct peer *peer)
 	stage_drop(p->out.stages, &peer->stage);
 }
 
+static void forget_keys(void *path, const struct session *s)
+{
+	struct path *p = path;
+
+	aead_forget(p->out.cipher, s->send_key);
+	aead_forget(p->in.cipher, s->receive_key);
+}
+
 static int set_mark(const struct udp *u, uint32_t fwmark)
 {
 	for (int i = 0; i < _UDP_FAMILIES; i++)
@@ -209,5 +217,6 @@ const struct path_ops path_ops = {
 	.send_message = send_message,
 	.send_staged = send_staged,
 	.drop_staged = drop_staged,
+	.forget_keys = forget_keys,
 	.rebind = rebind,
 };

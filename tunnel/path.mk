@@ -19,3 +19,27 @@ tests_unit_test_aead_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 dist_check_SCRIPTS += tests/vectors/check-aead.sh
 TESTS += tests/vectors/check-aead.sh
 EXTRA_DIST += tests/vectors/aead.py tests/vectors/aead.txt
+
+UNIT_TESTS += tests/unit/test-offload
+tests_unit_test_offload_SOURCES = tests/unit/test-offload.c tests/unit/offload-packets.h tests/unit/unit.h
+tests_unit_test_offload_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_offload_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+check_LIBRARIES += tests/unit/libpathfixture.a
+tests_unit_libpathfixture_a_SOURCES = tests/unit/path-fixture.c tests/unit/path-fixture.h
+tests_unit_libpathfixture_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+
+UNIT_TESTS += tests/unit/test-path
+tests_unit_test_path_SOURCES = tests/unit/test-path.c tests/unit/offload-packets.h tests/unit/unit.h
+tests_unit_test_path_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_path_LDADD = tests/unit/libpathfixture.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-offload tests/fuzz/fuzz-path-in
+tests_fuzz_fuzz_offload_SOURCES = tests/fuzz/fuzz-offload.c tests/unit/offload-packets.h
+tests_fuzz_fuzz_offload_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_offload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_offload_LDADD = tests/fuzz/libreplay.a $(TUNNEL_LIBS)
+tests_fuzz_fuzz_path_in_SOURCES = tests/fuzz/fuzz-path-in.c
+tests_fuzz_fuzz_path_in_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_path_in_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_path_in_LDADD = tests/fuzz/libreplay.a tests/unit/libpathfixture.a $(TUNNEL_LIBS)

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tunnel/aead.h"
-#include "tunnel/aead.h"
 #include "tunnel/session.h"
 
 #define BUCKETS_FIRST 16u
@@ -37,12 +35,6 @@ struct session *session_free(struct session *s)
 {
 	if (!s)
 		return NULL;
-	/* The ciphers' copies too. */
-	aead_forget(s->send_key);
-	aead_forget(s->receive_key);
-	/* libcrypto's contexts remember the last key. */
-	aead_forget(s->send_key);
-	aead_forget(s->receive_key);
 	secret_free(s->keys);
 	sodium_memzero(s, sizeof(*s));
 	free(s);

@@ -117,7 +117,7 @@ static void test_every_length(void **state)
 		assert_memory_equal(r.text, text, len);
 		room_free(&r);
 	}
-	aead_forget(key);
+	aead_forget(worker, key);
 	sodium_free(key);
 }
 
@@ -212,7 +212,7 @@ static void test_keys_alternate(void **state)
 		aead_seal(worker, key, &p, 1);
 		assert_memory_equal(r.text, sealed, 500 + AEAD_TAG_SIZE);
 		/* The same memory gets another key, as when a session's is freed and the next one's lies there. */
-		aead_forget(key);
+		aead_forget(worker, key);
 		key[0]++;
 		room_free(&r);
 	}
@@ -266,7 +266,7 @@ static void test_forget(void **state)
 	aead_seal(worker, key, &p, 1);
 	if (strstr(aead_worker_describe(worker), "libcrypto") && !strstr(aead_worker_describe(worker), "libipsec-mb"))
 		assert_true(heap_has(key) > 0); /* the test can see it */
-	aead_forget(key);
+	aead_forget(worker, key);
 	assert_int_equal(heap_has(key), 0);
 	sodium_free(key);
 	room_free(&r);
