@@ -58,10 +58,10 @@ struct path_ops {
 	void (*send_staged)(void *path, struct peer *peer, uint64_t now_us, bool always_one);
 	/* Throws away what is staged. The path allocates peer->stage, and here is where it ends. Both locks ARE held. */
 	void (*drop_staged)(void *path, struct peer *peer);
-	/* The session is about to be freed: wipes what the ciphers keep of its keys. Both locks ARE held. May be NULL. */
-	void (*forget_keys)(void *path, const struct session *s);
 	/* New sockets. *port 0: any, which is then told. fwmark 0: none. The old ones stay when it fails. */
 	int (*rebind)(void *path, uint16_t *port, uint32_t fwmark);
+	/* The session is about to be freed: wipes what the ciphers keep of its keys. Both locks ARE held. May be NULL. */
+	void (*forget_keys)(void *path, const struct session *s);
 };
 
 struct device {
