@@ -92,11 +92,11 @@ static json_t *tunnel_json(const struct status *s, const struct proxy_tunnel *t)
 		json_array_append_new(peers, peer_json(s, peer));
 	status_warn(s, t, agent, warning_add, warnings);
 	status_warn_windows(s, t, warning_add, warnings);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
-		"slot", t->slot, "touch_policy", t->touch_policy, "handle", t->handle, "next_public_key", t->next_public_key, "window_keys",
-		windows_json(s, t), "interface", t->interface, "name", t->name, "mode", t->mode, "held", t->held, "public_key",
-		t->public_key, "state", t->state, "guarantee", t->guarantee, "approval_scope", t->approval_scope,
-		"approval_lifetime", (json_int_t)t->approval_lifetime, "approved_until",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+		"interface", t->interface, "name", t->name, "mode", t->mode, "held", t->held, "public_key",
+		t->public_key, "slot", t->slot, "touch_policy", t->touch_policy, "handle", t->handle, "next_public_key",
+		t->next_public_key, "window_keys", windows_json(s, t), "state", t->state, "guarantee", t->guarantee, "approval_scope",
+		t->approval_scope, "approval_lifetime", (json_int_t)t->approval_lifetime, "approved_until",
 		until_json(s, t->approved_until), "end_reason", t->end_reason, "problem", t->problem, "prompt",
 		prompt_json(s, t), "keyslots", keyslots_json(&t->keyslots), "peers", peers, "agent",
 		agent_json(s, agent), "warnings", warnings);

@@ -5,12 +5,15 @@ import base64
 import json
 import os
 import re
+import subprocess
 import sys
+import time
 
-from broker_case import BrokerCase, key, pipe_with
-from client_case import Runner, unittest
+from broker_case import MANAGER, PEER, ROOT, BrokerCase, key, pipe_with, read_pipe
+from client_case import WGFIDO, Runner, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
+import schedule  # noqa: E402
 from schedule import x25519  # noqa: E402
 
 SECRET = bytes(range(64, 96))
@@ -70,6 +73,94 @@ class EndToEnd(Runner, BrokerCase):
         t = self.wgfido("pubkey", "wg0").strip()
         self.assertNotEqual(t, old)
         self.wgfido("approve")
+
+    def pubkey_of(self, handle):
+        done = subprocess.run([WGFIDO, "pubkey"], env=self.env, input=handle + "\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.strip()
+
+    def test_resident_identity(self):
+        """A key number in place of the key: made, named in the wg-quick file, adopted, replaced."""
+        self.start_broker()
+        blue = self.token("blue")
+        handle = self.wgfido("genkey", "--resident", "--slot", "ctaphid:2").strip()
+        self.assertRegex(handle, "^wgfido/resident/[A-Za-z0-9+/]{27}=$")
+        self.assertIn("so that it works with this computer, to make a key on it", self.err)
+        own = self.pubkey_of(handle)
+        self.assertEqual(len(base64.b64decode(own)), 32)
+        conf = CONF.replace(base64.b64encode(SECRET).decode(), handle)
+        self.write("wireguard/wg0.conf", conf)
+        self.wgfido("protect", "wg0", "--yes", status=24)
+        self.wgfido("enroll", "wg0", "--resident", "--yes")
+        self.assertIn(own, self.out)
+        self.assertEqual(self.read("wireguard/wg0.conf"), conf.encode())
+        t = self.status()[0]
+        self.assertEqual((t["mode"], t["held"], t["public_key"], t["handle"], t["slot"], t["touch_policy"], t["keyslots"]),
+                         ("identity", "resident", own, handle, "ctaphid:2", "never", []))
+        self.assertEqual([p["public_key"] for p in t["peers"]], [key("A")])
+        self.assertIn("never the key", t["guarantee"])
+        self.assertEqual(self.wgfido("pubkey", "wg0").strip(), own)
+        self.wgfido("approve", "wg0", "--for", "1h")
+        self.assertEqual(self.status()[0]["state"], "approved")
+        # The next key beside it; the approval stands through the change.
+        said = self.wgfido("rekey", "wg0")
+        following = self.status()[0]["next_public_key"]
+        self.assertIn("\nPublicKey = %s\n" % following, said)
+        self.wgfido("rekey", "wg0")
+        self.assertIn("has a next key already", self.out)
+        self.assertEqual(self.wgfido("pubkey", "wg0").strip(), own)
+        self.wgfido("rekey", "wg0", "--commit")
+        t = self.status()[0]
+        self.assertEqual((t["public_key"], t["next_public_key"], t["state"]), (following, "", "approved"))
+        # The handle of the file is of the key that was; the new one is in the status.
+        self.assertIn("-> make it PrivateKey = %s\n" % t["handle"], self.wgfido("doctor", status=1))
+        self.wgfido("rekey", "wg0")
+        self.wgfido("rekey", "wg0", "--abandon")
+        self.assertEqual(self.status()[0]["next_public_key"], "")
+        # Nothing of it can be had out of the token.
+        self.wgfido("keyslot", "add", "wg0", "--recovery", "--yes", status=22)
+        self.wgfido("unprotect", "wg0", status=None)
+        self.assertNotIn("PrivateKey = %s" % base64.b64encode(bytes(32)).decode(), self.out)
+        blue.unplug()
+        self.assertEqual(self.status()[0]["end_reason"], "token-removed")
+        self.assertEqual(self.pubkey_of(self.status()[0]["handle"]), following)
+        self.wgfido("approve", "wg0", status=10)
+
+    def test_resident_psk_with_window_keys(self):
+        """Both ends on one machine: the gateway's file, an approval that ends with its window, and the same PSK at both."""
+        gateway = bytes([7] * 31 + [0xff])  # as a file may have it, not clamped
+        g = base64.b64encode(schedule.public(gateway)).decode()
+        self.write("wireguard/wg0.conf", CONF.replace(key("A"), g))
+        self.write("wireguard/wg9.conf", "[Interface]\nPrivateKey = %s\n" % base64.b64encode(gateway).decode())
+        windows = self.where("windows")
+        self.start_broker()
+        self.token("blue")
+        self.wgfido("enroll", "wg0", "--resident", "--touch", "always", "--yes")
+        self.assertIn("touch 3 of 3", self.err)
+        self.wgfido("approve", "wg0", "--for", "30m")
+        with open(os.path.join(self.etc, "wg0.conf"), "a", encoding="ascii") as f:
+            f.write("WindowKeysFile = %s\n" % windows)
+        self.wgfido("revoke", "wg0")
+        self.call(ROOT, MANAGER, "Reload")
+        self.wgfido("approve", "wg0", status=1)
+        self.assertIn("bring the window keys here", self.err)
+        self.wgfido("gateway", "wg9", "--windows", "9d", "--window", "1h", "--output", windows)
+        now = int(time.time())
+        self.wgfido("approve", "wg0")
+        self.assertIn("It ends there with the window", self.out)
+        t = self.status()[0]
+        self.assertIn(t["approved_until"] - (now // 3600 + 1) * 3600, (-1, 0, 1, 3599, 3600, 3601))
+        self.assertIn("one window", t["guarantee"])
+        # What the agent is given is what the gateway makes of its private key and the token's public one.
+        pipe, start, _ = self.call("%s/peer/%s" % (self.tunnel(), base64.b64decode(g).hex()), PEER, "GetPsk", self.options())
+        psk, start = read_pipe(pipe), int(start)
+        hour = start // 3600
+        s = schedule.window_private(gateway, hour, 1)
+        shared = schedule.x25519(s, base64.b64decode(t["public_key"]))
+        root = schedule.window_root_of(shared, base64.b64decode(t["public_key"]), base64.b64decode(public(SECRET)),
+                                       schedule.public(gateway), hour, 1, b"")
+        self.assertEqual(psk, schedule.psk_of(root, 120, start))
 
     def test_protect_round_trip(self):
         self.start_broker()
