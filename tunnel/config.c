@@ -81,7 +81,7 @@ static void set_keepalive(struct control *c, struct handshake *h, uint16_t secon
 	h->timers.persistent_us = seconds * US_PER_SEC;
 	h->timers.persistent_base_us = now.boot_us;
 	if (begins && c->up) {
-		if (session_may_send(h->peer->current, now.boot_us, 1))
+		if (session_lives(h->peer->current, now.boot_us))
 			c->device->path_ops->send_staged(c->device->path, h->peer, now.boot_us, true);
 		else
 			handshake_begin(h, false, now);

@@ -56,7 +56,7 @@ static void begin_persistent(struct control *c, struct instant now)
 	if (!c->up || !c->key)
 		return;
 	for (struct peer *p = c->device->first_peer; p; p = p->next_peer)
-		if (p->handshake->keepalive_s && !session_may_send(p->current, now.boot_us, 1))
+		if (p->handshake->keepalive_s && !session_lives(p->current, now.boot_us))
 			handshake_begin(p->handshake, false, now);
 }
 

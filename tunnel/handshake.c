@@ -122,6 +122,8 @@ static void send_initiation(struct handshake *h, struct instant now)
 	to = h->peer->endpoint;
 	if (c->device->path_ops->send_message(c->device->path, &m, sizeof(m), &to) >= 0)
 		handshake_note_sent(h, sizeof(m), now.boot_us);
+	/* The kernel did not like the address that we sent from. */
+	handshake_roam(h, &to);
 	sodium_memzero(&m, sizeof(m));
 }
 
@@ -188,7 +190,7 @@ void handshake_begin(struct handshake *h, bool retry, struct instant now)
 			return;
 		/* The other end has just begun, and what we have still serves. */
 		if (h->consumed_us && now.boot_us - h->consumed_us < TIMERS_REKEY_TIMEOUT_US &&
-			session_may_send(h->peer->current, now.boot_us, 1))
+			session_lives(h->peer->current, now.boot_us))
 			return;
 		h->timers.attempt_since_us = now.boot_us;
 		if (h->sent_us && now.boot_us - h->sent_us < TIMERS_REKEY_TIMEOUT_US) {
@@ -370,7 +372,7 @@ void handshake_timers(struct handshake *h, struct instant now)
 	if (due & TIMERS_KEEPALIVE)
 		atomic_store(&p->traffic.unacknowledged_since_us, 0);
 	if (due & (TIMERS_KEEPALIVE | TIMERS_PERSISTENT)) {
-		if (session_may_send(p->current, now.boot_us, 1))
+		if (session_lives(p->current, now.boot_us))
 			d->path_ops->send_staged(d->path, p, now.boot_us, true);
 		else if (due & TIMERS_PERSISTENT)
 			handshake_begin(h, false, now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Handshake messages (types 1 to 3) on their way from the in thread to control: a bounded ring, one writer, one reader, no
- * lock. When it is full a message is dropped, and its sender tries again; when an eighth is full we are under load.
+ * lock. When it is full a message is dropped, and its sender tries again; when it is half full we are under load.
  */
 #pragma once
 

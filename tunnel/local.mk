@@ -65,3 +65,8 @@ tests_fuzz_fuzz_tunnel_handshake_SOURCES = tests/fuzz/fuzz-tunnel-handshake.c
 tests_fuzz_fuzz_tunnel_handshake_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_tunnel_handshake_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_tunnel_handshake_LDADD = tests/fuzz/libreplay.a $(TUNNEL_LIBS)
+
+UNIT_TESTS += tests/unit/test-timers
+tests_unit_test_timers_SOURCES = tests/unit/test-timers.c tests/unit/unit.h
+tests_unit_test_timers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_timers_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)

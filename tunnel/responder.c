@@ -140,7 +140,7 @@ static bool admit(struct control *c, const struct message_initiation *m, const s
 	struct message_cookie reply;
 	struct endpoint to = *from;
 
-	if (inbox_fill(c->device->inbox) < INBOX_SIZE / 8 && c->n_responders < CONTROL_RESPONDERS_MAX &&
+	if (inbox_fill(c->device->inbox) < INBOX_SIZE / 2 && c->n_responders < CONTROL_RESPONDERS_MAX &&
 		bucket_take(&c->bucket, k->burst, k->rate_us, now.boot_us))
 		return true;
 	if (cookie_mac2_valid(&c->checker, m, sizeof(*m), from, now.boot_us))

@@ -67,10 +67,16 @@ static inline bool session_may_send(const struct session *s, uint64_t now_us, ui
 	return s && now_us - s->born_us < SESSION_REJECT_AFTER_US && s->send_counter + n <= SESSION_REJECT_AFTER_MESSAGES;
 }
 
+/* For control, whom send_counter does not concern. */
+static inline bool session_lives(const struct session *s, uint64_t now_us)
+{
+	return s && now_us - s->born_us < SESSION_REJECT_AFTER_US;
+}
+
 /* Before decrypting; the counter is the replay window's business. */
 static inline bool session_may_receive(const struct session *s, uint64_t now_us)
 {
-	return s && now_us - s->born_us < SESSION_REJECT_AFTER_US;
+	return session_lives(s, now_us);
 }
 
 /* index in host byte order. NULL: unknown. */

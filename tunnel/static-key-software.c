@@ -5,8 +5,9 @@
 
 #include "tunnel/static_key.h"
 
-/* About what one core answers, so that others get their share of it. */
-#define SOFTWARE_BURST 256
+/* A third of what one core answers, so that others get their share of it; at once as many as a gateway's peers that all come back
+ * after its restart. */
+#define SOFTWARE_BURST 1024
 #define SOFTWARE_RATE_US 500
 
 struct static_key_software {
