@@ -23,7 +23,7 @@ struct tunnel_bus {
 	struct bus *bus;
 	bool wants_objects, told, open;
 	char *why; /* it is not, as it was told last */
-	sd_event_source *tick, *expiry;
+	sd_event_source *tick, *expiry, *post;
 };
 
 static uint64_t now_us(const struct tunnel_bus *b)
@@ -110,14 +110,20 @@ static void tell(struct tunnel_bus *b)
 	b->told = b->why != NULL;
 }
 
-/* Something of the grant has changed, or its time is over. What closes is closed when this returns. */
+/* What is not allowed any more is closed when this returns. */
+static void close_now(struct tunnel_bus *b)
+{
+	if (resident_key(b))
+		static_key_broker_changed(resident_key(b));
+}
+
+/* Something of the grant has changed, or its time is over. */
 static void settle(struct tunnel_bus *b)
 {
 	const uint64_t next = grant_next(&b->grant, now_us(b));
 
 	settle_key(b);
-	if (resident_key(b))
-		static_key_broker_changed(resident_key(b));
+	close_now(b);
 	tell(b);
 	if (next != US_NEVER)
 		(void)sd_event_source_set_time(b->expiry, next);
@@ -211,9 +217,11 @@ static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunne
 	if (strcmp(ifname, b->ifname) != 0)
 		return;
 	if (!t) {
+		/* Closed now; why, the whole of what has changed will say. */
+		if (g->until_us)
+			(void)snprintf(g->why, sizeof(g->why), "the approval is over");
 		g->until_us = 0;
-		(void)snprintf(g->why, sizeof(g->why), "not approved");
-		settle(b);
+		close_now(b);
 		return;
 	}
 	g->known = true;
@@ -260,8 +268,9 @@ static void on_dh(void *userdata, uint64_t id, struct secret *shared, enum outco
 {
 	struct tunnel_bus *b = userdata;
 
-	if (!shared && why != OUTCOME_NOT_APPROVED)
-		log_warning("%s: the security key gave no answer: %s", b->ifname, error);
+	if (!shared)
+		log_msg(why == OUTCOME_NOT_APPROVED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s: the security key gave no answer: %s", b->ifname,
+			error);
 	if (resident_key(b))
 		static_key_broker_answer(resident_key(b), id, shared, why);
 	else
@@ -311,11 +320,19 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 		lease(b);
 		ask_objects(b);
 	}
-	/* Somebody may have set a private key by the configuration socket. */
-	settle_key(b);
-	tell(b);
 	(void)sd_event_source_set_time(s, usec + TICK_US > now_us(b) ? usec + TICK_US : now_us(b) + TICK_US);
 	(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* After whatever happened: the configuration socket may have set a private key, or taken it away. */
+static int on_post(sd_event_source *s, void *userdata)
+{
+	struct tunnel_bus *b = userdata;
+
+	(void)s;
+	settle_key(b);
+	tell(b);
 	return 0;
 }
 
@@ -363,6 +380,8 @@ int tunnel_bus_new(struct tunnel_bus **ret, sd_event *event, const char *ifname,
 	if (r >= 0)
 		r = sd_event_source_set_priority(b->expiry, SD_EVENT_PRIORITY_IMPORTANT);
 	if (r >= 0)
+		r = sd_event_add_post(event, &b->post, on_post, b);
+	if (r >= 0)
 		r = sd_event_add_time(event, &b->tick, CLOCK_BOOTTIME, 0, 1000, on_tick, b);
 	if (r < 0) {
 		tunnel_bus_free(b);
@@ -379,6 +398,7 @@ struct tunnel_bus *tunnel_bus_free(struct tunnel_bus *b)
 	/* The key asks by us. */
 	if (resident_key(b))
 		(void)control_set_key(b->control, NULL, clock_now(b->control->clock));
+	sd_event_source_disable_unref(b->post);
 	sd_event_source_disable_unref(b->expiry);
 	sd_event_source_disable_unref(b->tick);
 	bus_free(b->bus);

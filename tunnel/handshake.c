@@ -396,6 +396,8 @@ void handshake_close_locked(struct handshake *h)
 	h->ss = secret_free(h->ss);
 	noise_wipe(&h->noise);
 	h->state = HANDSHAKE_NONE;
+	/* One that is opened again soon begins at once, not when a retry would have been due. */
+	h->sent_us = 0;
 	h->timers.retransmit_us = h->timers.zero_keys_us = 0;
 	device_session_end(d, &p->current);
 	device_session_end(d, &p->previous);

@@ -12,6 +12,9 @@
 #	stage_forget_sessions	at the gateway, of gw-office
 #	stage_home		identity mode: wg-quick file of home (laptop, 10.8.0.1), and plain (gateway, 10.8.0.2, no wgfido)
 #	stage_home_up		wg-quick up home
+#	stage_resident		identity mode with a key that stays in its token: home at the laptop (wgfido-tunnel), plain at the gateway,
+#				plain2 at another one, gateway2 (10.8.0.3)
+#	stage_tunnel		starts its wgfido-tunnel again
 #	stage_plug NAME [ARGS...]	a software key appears (touches itself unless ARGS say otherwise) and the broker sees it
 #	stage_unplug NAME [SIGNAL]
 #	STAGE_LAPTOP_ENV	"VAR=VALUE ..." for the laptop's broker and agent
@@ -202,4 +205,74 @@ stage_home() {
 stage_home_up() {
 	laptop env WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go LOG_LEVEL=error \
 		wg-quick up "$NET_TMP/laptop/wireguard/home.conf" >>"$NET_TMP/wg-quick.log" 2>&1 || fail "wg-quick up home failed"
+}
+
+# The laptop's end of home as a key that stays in the token "blue", carried by wgfido-tunnel; the gateway's (and gateway2's, at
+# 10.8.0.3) are plain. The key is enrolled, the gateways know its public key, the tunnel is up and closed.
+stage_resident() {
+	local i='' pub=''
+
+	PATH=$NET_BUILD/tunnel:$PATH
+	wg_keys plain >/dev/null
+	wg_keys plain2 >/dev/null
+	cat >"$NET_TMP/laptop/etc/home.conf" <<-CONF
+		[Interface]
+		Mode = identity
+		[Peer]
+		Name = gateway
+		PublicKey = $(cat "$NET_TMP/plain.pub")
+		[Peer]
+		Name = gateway2
+		PublicKey = $(cat "$NET_TMP/plain2.pub")
+	CONF
+	stage_reload
+	stage_plug blue
+	stage_call Enroll 'a{sv}' 1 resident b true || fail "no resident key"
+	pub=$(laptop wgfido pubkey home)
+	for i in "" 2; do
+		cat >"$NET_TMP/gateway/plain$i.conf" <<-CONF
+			[Interface]
+			PrivateKey = $(cat "$NET_TMP/plain$i.key")
+			ListenPort = 5182$((1 + ${i:-0}))
+			[Peer]
+			PublicKey = $pub
+			AllowedIPs = 10.8.0.1/32
+			Endpoint = 192.0.2.1:51820
+		CONF
+	done
+	wg_up gateway plain 10.8.0.2/32 "$NET_TMP/gateway/plain.conf"
+	ip -n gateway route add 10.8.0.1/32 dev plain
+	net_ns gateway2
+	net_veth laptop eth2 198.51.100.1/24 gateway2 eth0 198.51.100.2/24
+	sed -i 's/192.0.2.1:/198.51.100.1:/' "$NET_TMP/gateway/plain2.conf"
+	wg_up gateway2 plain2 10.8.0.3/32 "$NET_TMP/gateway/plain2.conf"
+	ip -n gateway2 route add 10.8.0.1/32 dev plain2
+	cat >"$NET_TMP/laptop/wireguard/home.conf" <<-CONF
+		[Interface]
+		Address = 10.8.0.1/32
+		ListenPort = 51820
+		[Peer]
+		PublicKey = $(cat "$NET_TMP/plain.pub")
+		Endpoint = 192.0.2.2:51821
+		AllowedIPs = 10.8.0.2/32
+		[Peer]
+		PublicKey = $(cat "$NET_TMP/plain2.pub")
+		Endpoint = 198.51.100.2:51823
+		AllowedIPs = 10.8.0.3/32
+	CONF
+	chmod 600 "$NET_TMP/laptop/wireguard/home.conf"
+	stage_tunnel
+}
+
+# METHOD SIGNATURE ARGUMENTS of the tunnel home at the laptop's broker.
+stage_call() {
+	busctl --system --timeout=60 call org.wgfido1 /org/wgfido1/tunnel/home org.wgfido1.Tunnel "$@" >>"$NET_TMP/busctl.log" 2>&1
+}
+
+# Starts wgfido-tunnel for home, and has wg-quick make of it what its file says.
+stage_tunnel() {
+	net_start laptop wgfido-tunnel "$NET_BUILD/tunnel/wgfido-tunnel" --foreground home
+	wait_for 10 test -S "$NET_TMP/ns/laptop/wireguard/home.sock" || fail "wgfido-tunnel does not start"
+	laptop bash "$NET_BUILD/systemd/wgfido-quick" --made home up "$NET_TMP/laptop/wireguard/home.conf" >>"$NET_TMP/wg-quick.log" 2>&1 ||
+		fail "wg-quick up home failed"
 }

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""memory-has.py STATE PUBLIC-KEY PID: is the private key of this public key, which is somewhere in the software token's file
+STATE, anywhere in the memory of process PID? 0 yes, 1 no; 2 when it cannot be told."""
+import base64
+import re
+import subprocess
+import sys
+
+
+def private_key(state, public):
+    """Of all 32 bytes there that may be an X25519 key, those that are."""
+    for at in range(len(state) - 31):
+        key = state[at:at + 32]
+        if key[0] & 7 or key[31] & 0xC0 != 0x40:
+            continue
+        made = subprocess.run(["wg", "pubkey"], input=base64.b64encode(key), stdout=subprocess.PIPE, check=True).stdout
+        if made.strip().decode() == public:
+            return key
+    sys.exit("memory-has: the file has no such key")
+
+
+def has(pid, key):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            begin, end, name = re.match(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)", line).groups()
+            if name in ("[vvar]", "[vsyscall]"):
+                continue
+            try:
+                memory.seek(int(begin, 16))
+                if key in memory.read(int(end, 16) - int(begin, 16)):
+                    return True
+            except OSError:
+                continue  # a guard page
+    return False
+
+
+def main():
+    with open(sys.argv[1], "rb") as f:
+        key = private_key(f.read(), sys.argv[2])
+    try:
+        return 0 if has(int(sys.argv[3]), key) else 1
+    except OSError as e:
+        print(e, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
