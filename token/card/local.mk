@@ -54,3 +54,18 @@ tests_card_card_tool_SOURCES = tests/card/card-tool.c $(CARD_EMULATOR)
 tests_card_card_tool_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CRYPTO_CFLAGS)
 tests_card_card_tool_LDADD = common/libcommon.a $(COMMON_LIBS) $(CRYPTO_LIBS)
 
+
+# For tests of the broker: the worker with readers of the tests' own in pcscd's place.
+check_PROGRAMS += tests/card/readers tests/card/wgfido-token
+tests_card_readers_SOURCES = tests/card/readers.c $(CARD_EMULATOR)
+tests_card_readers_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+tests_card_readers_LDADD = $(CRYPTO_LIBS)
+tests_card_wgfido_token_SOURCES = token/main.c tests/card/pcsc-socket.c
+tests_card_wgfido_token_CFLAGS = $(TOKEN_CFLAGS)
+tests_card_wgfido_token_LDADD = $(TOKEN_LIBS)
+
+if HAVE_PCSC
+dist_check_SCRIPTS += tests/integration/test-broker-cards.py
+TESTS += tests/integration/test-broker-cards.py
+endif
+EXTRA_DIST += tests/integration/test-broker-cards.py
