@@ -116,4 +116,6 @@ void blake2s_kdf(uint8_t *ret, unsigned int n, const uint8_t key[static BLAKE2S_
 	}
 	memcpy(ret, scratch->out, n * BLAKE2S_SIZE);
 	sodium_memzero(scratch, sizeof(*scratch));
+	/* The context, which is ordinary memory, has the last key's block until another takes its place. */
+	blake2s_hash(scratch->inner, scratch->pad, BLOCK, NULL, 0);
 }
