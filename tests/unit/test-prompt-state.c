@@ -103,6 +103,7 @@ static int set_up(void **state)
 			.name = text(names[i][1]),
 			.mode = text("psk"),
 			.held = text("wrapped"),
+			.touch_policy = text(""),
 			.state = text("locked"),
 			.approval_scope = text("tunnel"),
 			.approval_lifetime = 8 * 3600,
