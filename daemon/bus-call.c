@@ -345,11 +345,18 @@ static int call_new(struct bus_call **ret, struct bus *b, sd_bus_message *m, con
 	return 0;
 }
 
+/* The agent switches to the next key when it sees that the other end has it; more than that it may not do. */
+static bool is_agents(const struct bus_call *c)
+{
+	return c->who.uid == c->bus->agent_uid && c->request && c->request->kind == REQUEST_COMMIT && !c->request->options.abandon &&
+		!c->request->options.erase;
+}
+
 /* Returns 1 (an answer will come), or <0 with nothing pending. */
 static int call_begin(struct bus_call *c, const char *action, const struct tunnel *t)
 {
-	/* root can do anything anyway, and the agent switches to the next key when it sees that the other end has it */
-	if (!action || c->who.uid == 0 || (c->request && c->request->kind == REQUEST_COMMIT && c->who.uid == c->bus->agent_uid)) {
+	/* root can do anything anyway */
+	if (!action || c->who.uid == 0 || is_agents(c)) {
 		go(c);
 		return 1;
 	}

@@ -48,6 +48,7 @@ enum bus_option {
 	BUS_OPTION_PEER = 1 << 19,
 	BUS_OPTION_MESSAGE = 1 << 20,
 	BUS_OPTION_NEXT = 1 << 21,
+	BUS_OPTION_ERASE = 1 << 22,
 };
 /* Reads a{sv}. Secrets are read out of their pipes at once. <0 with error set. */
 int bus_options_read(sd_bus_message *m, unsigned int known, struct request_options *ret, sd_bus_error *error);

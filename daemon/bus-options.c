@@ -31,6 +31,7 @@ static const struct {
 	{"touch", BUS_OPTION_TOUCH, "s"},
 	{"handle", BUS_OPTION_HANDLE, "ay"},
 	{"abandon", BUS_OPTION_ABANDON, "b"},
+	{"erase", BUS_OPTION_ERASE, "b"},
 	{"role", BUS_OPTION_ROLE, "s"},
 	{"peer", BUS_OPTION_PEER, "ay"},
 	{"message", BUS_OPTION_MESSAGE, "ay"},
@@ -215,6 +216,9 @@ static int apply(struct request_options *o, enum bus_option option, const union 
 		return read_key(o->handle, &o->has_handle, v, "handle", error);
 	case BUS_OPTION_ABANDON:
 		o->abandon = v->flag;
+		return 0;
+	case BUS_OPTION_ERASE:
+		o->erase = v->flag;
 		return 0;
 	case BUS_OPTION_ROLE:
 		return read_role(o, v->text, error);

@@ -226,7 +226,8 @@ static int method_commit_rekey(sd_bus_message *m, void *userdata, sd_bus_error *
 {
 	/* The agent switches when it has seen the other end answer to the next key. */
 	return request(m, userdata, REQUEST_COMMIT, WGFIDO_ACTION_REKEY,
-		BUS_OPTION_PIN | BUS_OPTION_CONFIRM_PIN | BUS_OPTION_TOKEN | BUS_OPTION_WAIT | BUS_OPTION_ABANDON, error);
+		BUS_OPTION_PIN | BUS_OPTION_CONFIRM_PIN | BUS_OPTION_TOKEN | BUS_OPTION_WAIT | BUS_OPTION_ABANDON | BUS_OPTION_ERASE,
+		error);
 }
 
 static int method_add_keyslot(sd_bus_message *m, void *userdata, sd_bus_error *error)

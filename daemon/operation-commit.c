@@ -16,6 +16,9 @@ struct commit {
 	struct operation op;
 	struct use *use;
 	struct keyfile_resident next; /* that is being committed */
+	struct keyfile_resident old;  /* that is given up */
+	struct survey *survey;	      /* for the token that has it, to erase it there */
+	struct job *erase;
 	size_t *asked;		      /* peers of the configuration, in the order of the points */
 	size_t n_asked;
 	struct window_point *points; /* beside config->peers, of those that were asked */
@@ -48,14 +51,95 @@ static int write_key(struct commit *c, struct tunnel *t, bool abandon)
 	return r;
 }
 
-static void finish(struct commit *c, struct tunnel *t)
+static void end(struct commit *c)
 {
 	struct request_result done = {.detail = ""};
+
+	operation_end(&c->op, &done);
+}
+
+#define STILL_THERE "what was asked for is done, but the key that is no longer used is still in its slot"
+
+static void on_erased(void *userdata, struct job *j, struct wire_result *result)
+{
+	struct commit *c = userdata;
+
+	(void)j;
+	c->erase = NULL;
+	/* Somebody else has emptied it. */
+	if (result->outcome == OUTCOME_OK || result->outcome == OUTCOME_NOT_ENROLLED)
+		end(c);
+	else
+		operation_fail_with(&c->op, (int)result->outcome, "%s%s" STILL_THERE, result->detail, result->detail[0] ? "; " : "");
+}
+
+static void on_touch(void *userdata, struct job *j)
+{
+	struct commit *c = userdata;
+
+	(void)j;
+	operation_set_state(&c->op, OPERATION_TOUCH);
+}
+
+static void on_begun(void *userdata, struct job *j)
+{
+	struct commit *c = userdata;
+
+	operation_set_prompt(&c->op, j->token, broker_touch_deadline(c->op.broker));
+}
+
+/* The slot is looked at once more: what is in it now may be another key. */
+static bool visit(void *userdata, struct token *t, const struct wire_result *list)
+{
+	struct commit *c = userdata;
+	const char *detail = "";
+	size_t i;
+	int r;
+
+	for (i = 0; i < list->n_x_keys; i++)
+		if (list->x_keys[i].slot.kind == c->old.slot.kind && list->x_keys[i].slot.number == c->old.slot.number &&
+			key_equal(list->x_keys[i].public_key, c->old.public_key))
+			break;
+	if (i == list->n_x_keys)
+		return false;
+	r = job_new(&c->erase, t, WIRE_X_ERASE, c);
+	if (r == 0)
+		r = x_fill_channel(c->op.broker, &c->erase->request, c->old.slot.kind, c->old.token_public, &detail);
+	if (r) {
+		c->erase = job_cancel(c->erase);
+		operation_fail_with(&c->op, r, "%s%s" STILL_THERE, detail, detail[0] ? "; " : "");
+		return true;
+	}
+	c->erase->request.x_slot = c->old.slot;
+	c->erase->request.timeout_ms = c->op.broker->options.touch_timeout_ms;
+	c->erase->begun = on_begun;
+	c->erase->touch = on_touch;
+	c->erase->done = on_erased;
+	job_start(c->erase);
+	return true;
+}
+
+static void on_surveyed(void *userdata, int outcome, const char *detail)
+{
+	struct commit *c = userdata;
+
+	operation_fail_with(&c->op, outcome, "%s%s" STILL_THERE, detail, detail[0] ? "; " : "");
+}
+
+static void finish(struct commit *c, struct tunnel *t)
+{
+	struct survey_params params = {.token_id = ""};
 	struct operation *op = &c->op;
 
 	broker_note(op->broker, LOG_LEVEL_INFO, "%s: the next key is %s by %s", t->ifname,
 		op->options.abandon ? "given up" : "the present one now", op->requester.text);
-	operation_end(op, &done);
+	if (!op->options.erase) {
+		end(c);
+		return;
+	}
+	params.capabilities = x_capability(c->old.slot.kind);
+	if (survey_start(&c->survey, op, &params, visit, on_surveyed, c) < 0)
+		operation_fail(op, OUTCOME_FAILED, "out of memory; " STILL_THERE);
 }
 
 /* A new approval in the place of each that stands, with what was left of its time. */
@@ -217,6 +301,7 @@ static void start(struct operation *op)
 		return;
 	}
 	c->next = t->keyfile->next;
+	c->old = op->options.abandon ? c->next : t->keyfile->resident;
 	if (!op->options.abandon && t->config->mode == CONFIG_MODE_PSK &&
 		approvals_find(op->broker->approvals, t->ifname, NULL, &now)) {
 		r = use(c, t, &detail);
@@ -243,6 +328,8 @@ static void clear(struct operation *op)
 {
 	struct commit *c = (struct commit *)op;
 
+	c->erase = job_cancel(c->erase);
+	c->survey = survey_free(c->survey);
 	c->use = use_free(c->use);
 	free(c->asked);
 	free(c->points);

@@ -71,7 +71,7 @@ static bool in_files(struct find *f)
 static void start(struct operation *op)
 {
 	struct find *f = (struct find *)op;
-	struct survey_params params = {.token_id = ""};
+	struct survey_params params = {.token_id = "", .behind = true};
 
 	if (handle_parse(&f->handle, op->options.handle) < 0) {
 		operation_fail(op, OUTCOME_INVALID_ARGUMENT, "that is no handle, or a damaged one");

@@ -69,7 +69,7 @@ struct request_options {
 	enum wire_x_touch x_touch;	   /* WIRE_X_TOUCH_UNKNOWN: nothing was said */
 	bool has_handle;
 	uint8_t handle[KEY_SIZE];
-	bool abandon;
+	bool abandon, erase;
 	/* DiffieHellman */
 	enum request_role role;
 	bool has_peer, next;

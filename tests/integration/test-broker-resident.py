@@ -232,6 +232,17 @@ class Rekeying(ResidentCase):
         self.assertRefused("NotEnrolled", self.call, self.tunnel(), TUNNEL, "CommitRekey", self.options())
 
 
+    def test_erase(self):
+        self.ready()
+        self.call(self.tunnel(), TUNNEL, "Rekey", self.options())
+        self.call(self.tunnel(), TUNNEL, "CommitRekey", self.options(erase=True))
+        self.assertEqual(self.call(self.tunnel(), TUNNEL, "Rekey", self.options())["slot"], "ctaphid:0")
+        self.call(self.tunnel(), TUNNEL, "CommitRekey", self.options(erase=True, abandon=True))
+        self.assertEqual(str(self.get(self.tunnel(), TUNNEL, "NextPublicKey")), "")
+        self.dh(self.public["A"], "static")
+        self.assertEqual(str(self.call(ROOT, MANAGER, "GenerateKey", self.options())[0])[:16], "wgfido/resident/")
+
+
 class Handshakes(ResidentCase):
     def test_all_roles(self):
         self.ready()

@@ -175,13 +175,20 @@ static void answer(const struct wire_request *q)
 	case WIRE_X_FORGET:
 		session = false;
 		break;
+	case WIRE_X_ERASE:
+		if (!knows_us(q)) {
+			fail(&result, OUTCOME_WRONG_TOKEN, "it is not paired with this computer");
+			break;
+		}
+		touch(q->serial);
+		filled[q->x_slot.number] = false;
+		break;
 	case WIRE_CANCEL:
 		return;
 	case WIRE_PROBE:
 	case WIRE_CREATE:
 	case WIRE_EVALUATE:
 	case WIRE_X_IMPORT:
-	case WIRE_X_ERASE:
 	case WIRE_STATUS:
 	case WIRE_RESULT:
 		fail(&result, OUTCOME_UNSUPPORTED, "");

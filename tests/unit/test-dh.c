@@ -226,7 +226,8 @@ static void test_users_go_first(void **state)
 	assert_int_equal(n, DH_WAITING_MAX);
 	/* A user's: it is the next one after the one that runs, before the other sixty-three. */
 	until_it_runs(f);
-	request = make(f, REQUEST_FIND, "");
+	request = make(f, REQUEST_ENROLL, "wg1");
+	request->options.has_resident = request->options.resident = request->options.has_handle = true;
 	fake_public(public_key, 2, "");
 	handle_make(request->options.handle, WIRE_X_CTAPHID, 2, public_key);
 	request_start(request);

@@ -362,17 +362,28 @@ static void test_rekey_identity(void **state)
 	assert_true(keyfile_of(f, "wg0")->has_next);
 	assert_key(keyfile_of(f, "wg0")->next.public_key, 1, "");
 	assert_string_equal(tunnel_state(tunnel_of(f, "wg0")), "approved");
-	/* Given up, and made once more. */
+	/* Given up, and made once more: in another slot, or in the same one when that was emptied. */
 	r = make(f, REQUEST_COMMIT, "wg0");
 	r->options.abandon = true;
 	assert_int_equal(run(f, r), OUTCOME_OK);
 	assert_false(keyfile_of(f, "wg0")->has_next);
+	assert_int_equal(run(f, make(f, REQUEST_REKEY, "wg0")), OUTCOME_OK);
+	assert_key(keyfile_of(f, "wg0")->next.public_key, 2, "");
+	r = make(f, REQUEST_COMMIT, "wg0");
+	r->options.abandon = r->options.erase = true;
+	assert_int_equal(run(f, r), OUTCOME_OK);
+	assert_string_equal(f->prompts, "touch 1/1");
 	assert_int_equal(run(f, make(f, REQUEST_REKEY, "wg0")), OUTCOME_OK);
 	assert_int_equal(run(f, make(f, REQUEST_COMMIT, "wg0")), OUTCOME_OK);
 	assert_string_equal(f->prompts, "");
 	assert_key(keyfile_of(f, "wg0")->public_key, 2, "");
 	assert_string_equal(tunnel_state(tunnel_of(f, "wg0")), "approved");
 	assert_int_equal(tunnel_approved_until(tunnel_of(f, "wg0")), until);
+	/* The old one goes from its slot, and from no other. */
+	r = make(f, REQUEST_COMMIT, "wg0");
+	r->options.erase = true;
+	assert_int_equal(run(f, r), OUTCOME_NOT_ENROLLED);
+	assert_int_equal(run(f, make(f, REQUEST_REKEY, "wg0")), OUTCOME_LIMIT_EXCEEDED);
 	/* The next key is one of the same token. */
 	unplug(f, "good");
 	(void)plug(f, "other");
