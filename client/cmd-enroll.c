@@ -90,8 +90,8 @@ static void tell_resident(const struct recovery_result *result, const char *ifna
 	}
 	if (!adopted)
 		printf("Put its handle into %s/%s.conf:\nPrivateKey = %s\n", dirs_wireguard(), ifname, result->handle);
-	printf("Next: the other end changes this side's PublicKey; `WG_QUICK_USERSPACE_IMPLEMENTATION=wgfido-tunnel wg-quick up %s` brings it\n"
-	       "up, `wgfido approve %s` opens it.\n",
+	printf("Next: the other end changes this side's PublicKey. `systemctl enable --now wgfido-tunnel@%s` brings the interface up (the\n"
+	       "kernel's WireGuard cannot use this key), `wgfido approve %s` opens it.\n",
 		ifname, ifname);
 }
 

@@ -19,9 +19,12 @@ static void tell_line(bool psk, const char *public_key)
 	printf("The other end must replace\n%s = %s\n", psk ? "TokenPublicKey" : "PublicKey", public_key);
 }
 
-static void tell_next(const char *ifname, bool psk, const char *public_key)
+static void tell_next(const char *ifname, bool psk, const char *public_key, const char *handle)
 {
 	tell_line(psk, public_key);
+	/* wgfido-tunnel refuses the handle of another key. */
+	if (!psk && *handle)
+		printf("and once it has switched, the wg-quick file of this side has to have\nPrivateKey = %s\n", handle);
 	printf("Until it has, the present key goes on working. %s`wgfido rekey %s --commit`\n"
 	       "switches %s, `wgfido rekey %s --abandon` gives the next key up.\n",
 		psk ? "Then " : "wgfido-tunnel switches by itself when the other end has it; ", ifname, psk ? "over" : "at once", ifname);
@@ -30,12 +33,14 @@ static void tell_next(const char *ifname, bool psk, const char *public_key)
 /* The next key takes the place of the present one, or is given up. */
 static int commit(struct proxy *p, const struct proxy_tunnel *t, struct call_options *o, const char *purpose, const char *tunnel)
 {
-	char ifname[IF_NAMESIZE], next[KEY_BASE64_SIZE];
+	char ifname[IF_NAMESIZE], next[KEY_BASE64_SIZE], handle[KEY_BASE64_SIZE];
+	const bool identity = !strcmp(t->mode, "identity");
 	sd_bus_message *reply = NULL;
 	int r;
 
 	snprintf(ifname, sizeof(ifname), "%s", t->interface);
 	snprintf(next, sizeof(next), "%s", t->next_public_key);
+	snprintf(handle, sizeof(handle), "%s", t->next_handle);
 	if (strcmp(t->held, "resident") || !*next)
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no next key: `wgfido rekey %s` makes one where the key never leaves its token",
 			ifname, ifname);
@@ -57,6 +62,8 @@ static int commit(struct proxy *p, const struct proxy_tunnel *t, struct call_opt
 		printf("%s keeps its key; the next one, %s, stays unused in its slot on the security key.\n", tunnel, next);
 	else
 		printf("%s has its new key: %s\n", tunnel, next);
+	if (!o->abandon && identity && *handle)
+		printf("A handle in its wg-quick file has to be that key's now:\nPrivateKey = %s\n", handle);
 	return 0;
 }
 
@@ -70,7 +77,7 @@ static int resident_check(const struct proxy_tunnel *t, struct call_options *o, 
 	*ret_done = *t->next_public_key;
 	if (*ret_done) {
 		printf("%s has a next key already, which is not in use yet.\n", tunnel);
-		tell_next(t->interface, psk, t->next_public_key);
+		tell_next(t->interface, psk, t->next_public_key, t->next_handle);
 	}
 	return 0;
 }
@@ -118,7 +125,7 @@ static int rekey(struct proxy *p, const char *name, struct call_options *o)
 		return r;
 	if (next) {
 		printf("%s has a next key%s%s.\n", tunnel, *result.x_slot ? " in " : "", result.x_slot);
-		tell_next(ifname, psk, result.public_key);
+		tell_next(ifname, psk, result.public_key, result.handle);
 		recovery_result_clear(&result);
 		return 0;
 	}

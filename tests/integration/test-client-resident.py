@@ -81,7 +81,7 @@ class Enroll(Case):
         conf = self.read("etc/wg0.conf").decode()
         self.assertIn("[Interface]\nMode = identity\n\n[Peer]\nPublicKey = %s\n" % KEY["A"], conf)
         self.assertNotIn("PublicKey", conf.split("[Peer]")[0])
-        self.assertIn("WG_QUICK_USERSPACE_IMPLEMENTATION=wgfido-tunnel wg-quick up wg0", out)
+        self.assertIn("`systemctl enable --now wgfido-tunnel@wg0`", out)
         self.assertNotIn("PrivateKey = ", out)
         self.assertEqual(self.read("wireguard/wg0.conf").decode(), WG % (HANDLE, KEY["A"]))
 
@@ -240,6 +240,9 @@ class Rekey(Case):
         out = self.wgfido("rekey", "wg0")
         self.assertIn("\nPublicKey = %s\n" % KEY["S"], out)
         self.assertIn("wgfido-tunnel switches by itself", out)
+        self.assertIn("\nPrivateKey = %s\n" % handle(KEY["S"]), out)
+        self.wg0.properties.update(NextPublicKey=KEY["S"], NextHandle=handle(KEY["S"]))
+        self.assertIn("\nPrivateKey = %s\n" % handle(KEY["S"]), self.wgfido("rekey", "wg0", "--commit"))
 
     def test_commit_and_abandon(self):
         self.tunnel(**HELD)
