@@ -3,21 +3,27 @@
 """memory-has.py STATE PUBLIC-KEY PID: is the private key of this public key, which is somewhere in the software token's file
 STATE, anywhere in the memory of process PID? 0 yes, 1 no; 2 when it cannot be told."""
 import base64
+import ctypes
+import ctypes.util
 import re
-import subprocess
 import sys
 
 
 def private_key(state, public):
-    """Of all 32 bytes there that may be an X25519 key, those that are."""
+    """Of all 32 bytes there, those that are it."""
+    sodium = ctypes.CDLL(ctypes.util.find_library("sodium"))
+    made = ctypes.create_string_buffer(32)
     for at in range(len(state) - 31):
         key = state[at:at + 32]
-        if key[0] & 7 or key[31] & 0xC0 != 0x40:
-            continue
-        made = subprocess.run(["wg", "pubkey"], input=base64.b64encode(key), stdout=subprocess.PIPE, check=True).stdout
-        if made.strip().decode() == public:
+        sodium.crypto_scalarmult_base(made, key)
+        if made.raw == public:
             return key
     sys.exit("memory-has: the file has no such key")
+
+
+def forms(key):
+    """As it is kept, and as X25519 uses it."""
+    return key, bytes([key[0] & 248]) + key[1:31] + bytes([key[31] & 127 | 64])
 
 
 def has(pid, key):
@@ -28,16 +34,17 @@ def has(pid, key):
                 continue
             try:
                 memory.seek(int(begin, 16))
-                if key in memory.read(int(end, 16) - int(begin, 16)):
-                    return True
+                content = memory.read(int(end, 16) - int(begin, 16))
             except OSError:
                 continue  # a guard page
+            if any(form in content for form in forms(key)):
+                return True
     return False
 
 
 def main():
     with open(sys.argv[1], "rb") as f:
-        key = private_key(f.read(), sys.argv[2])
+        key = private_key(f.read(), base64.b64decode(sys.argv[2]))
     try:
         return 0 if has(int(sys.argv[3]), key) else 1
     except OSError as e:
