@@ -117,6 +117,10 @@ static void test_answer_in_parts(void **state)
 	play(&p, (const struct script[]){{"00ca006e00", "6c05"}, {"00ca006e05", "01020304059000"}, {0}});
 	assert_int_equal(exchange(&p, &(struct apdu){0, 0xca, 0, 0x6e, NULL, 0, 256}, answer, 8, &len, &sw), 0);
 	assert_int_equal(len, 5);
+	/* but not for a command that wants no answer, which may be a PIN */
+	play(&p, (const struct script[]){{"0020008201aa", "6c05"}, {0}});
+	assert_int_equal(exchange(&p, &(struct apdu){0, 0x20, 0, 0x82, (const uint8_t *)"\xaa", 1, 0}, answer, 8, &len, &sw), 0);
+	assert_int_equal(sw, 0x6c05);
 	/* more than there is room for */
 	memset(answer, 0, sizeof(answer));
 	play(&p, (const struct script[]){{"00ca006e00", "0102036100"}, {"00c0000000", "0405060708099000"}, {0}});

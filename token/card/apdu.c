@@ -88,14 +88,14 @@ static int send_one(const struct apdu_card *card, const struct apdu *c, bool cha
 	return r;
 }
 
-/* 6Cxx: the same again, with the length that the card wants. */
+/* 6Cxx: the same again, with the length that the card wants. Never for one that wants no answer: a PIN is sent once. */
 static int send_exact(const struct apdu_card *card, const struct apdu *c, struct gather *g, uint16_t *ret_sw)
 {
 	struct apdu again = *c;
 	int r;
 
 	r = send_one(card, c, false, g, ret_sw);
-	if (r < 0 || *ret_sw >> 8 != 0x6c)
+	if (r < 0 || *ret_sw >> 8 != 0x6c || c->answer == 0)
 		return r;
 	again.answer = *ret_sw & 0xff ? *ret_sw & 0xff : APDU_ANSWER_SHORT;
 	return send_one(card, &again, false, g, ret_sw);

@@ -69,3 +69,18 @@ dist_check_SCRIPTS += tests/integration/test-broker-cards.py
 TESTS += tests/integration/test-broker-cards.py
 endif
 EXTRA_DIST += tests/integration/test-broker-cards.py
+
+UNIT_TESTS += tests/unit/test-card-monitor
+tests_unit_test_card_monitor_SOURCES = tests/unit/test-card-monitor.c tests/unit/unit.h $(FAKE_CARD)
+tests_unit_test_card_monitor_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_card_monitor_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-card tests/fuzz/fuzz-wire-card
+tests_fuzz_fuzz_card_SOURCES = tests/fuzz/fuzz-card.c
+tests_fuzz_fuzz_card_CFLAGS = $(TOKEN_CFLAGS)
+tests_fuzz_fuzz_card_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_card_LDADD = tests/fuzz/libreplay.a $(TOKEN_LIBS)
+tests_fuzz_fuzz_wire_card_SOURCES = tests/fuzz/fuzz-wire-card.c
+tests_fuzz_fuzz_wire_card_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_wire_card_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_wire_card_LDADD = tests/fuzz/libreplay.a common/libcommon.a $(COMMON_LIBS)
