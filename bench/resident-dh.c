@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	static struct wire_result pairing, result;
 	struct x25519_known known = {0};
 	struct wire_x_slot slot = {.kind = WIRE_X_CTAPHID};
-	struct transport *t;
+	struct transport *t = NULL;
 	struct worker w;
 	struct rusage usage;
 	uint64_t start, begin;

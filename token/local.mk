@@ -67,7 +67,7 @@ tests_unit_test_sandbox_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sandbox_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-token-worker
-tests_unit_test_token_worker_SOURCES = tests/unit/test-token-worker.c tests/unit/fake-token.c tests/unit/fake-token.h
+tests_unit_test_token_worker_SOURCES = tests/unit/test-token-worker.c $(FAKE_VENDOR_SOURCES)
 tests_unit_test_token_worker_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_token_worker_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
 

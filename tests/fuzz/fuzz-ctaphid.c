@@ -111,6 +111,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* a report may take up to 310 ms here */
 	if (f.clock.now.boot_us > deadline + CTAPHID_CANCEL_GRACE_US + 2 * 310 * US_PER_MS)
 		abort();
+
+	/* with what is left: its channel is taken up again, or nothing is changed */
+	f.connected = f.broken = false;
+	deadline = f.clock.now.boot_us + 3 * US_PER_SEC;
+	r = ctaphid_resume(&hid, 0x01020304, deadline);
+	if (r > 0 || hid.cid != 0x01020304 || f.clock.now.boot_us > deadline + 310 * US_PER_MS)
+		abort();
 	free(reply);
 	return 0;
 }

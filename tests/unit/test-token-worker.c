@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/wire.h"
-#include "tests/unit/fake-token.h"
+#include "tests/unit/fake-vendor.h"
 #include "token/fido.h"
 #include "token/worker.h"
 
@@ -229,6 +229,87 @@ static void test_status(void **state)
 	expect_result(f, OUTCOME_TOUCH_TIMEOUT);
 }
 
+static struct secret *host_key(void)
+{
+	struct secret *s = secret_new(SECRET_KEY_SIZE);
+
+	assert_non_null(s);
+	memset(secret_borrow_mut(s), 0x40, SECRET_KEY_SIZE);
+	return s;
+}
+
+static void ask_x25519(struct fixture *f, enum wire_type type, const struct wire_result *pairing)
+{
+	wire_request_clear(&f->request);
+	f->request = (struct wire_request){.type = type, .serial = 42, .timeout_ms = 3000, .x_host_key = host_key()};
+	if (pairing) {
+		f->request.x_slot.kind = WIRE_X_CTAPHID;
+		f->request.x_paired = true;
+		f->request.x_host_index = pairing->x_host_index;
+		memcpy(f->request.x_token_public, pairing->x_token_public, 32);
+		f->request.x_touch = type == WIRE_X_GENERATE ? WIRE_X_TOUCH_ALWAYS : WIRE_X_TOUCH_UNKNOWN;
+		f->request.x_point[0] = 9;
+	}
+	send_message(f, &f->request);
+}
+
+static int cancels(struct fake_token *t)
+{
+	struct fixture *f = ((struct fake_vendor *)t->userdata)->userdata;
+	const struct wire_request r = {.type = WIRE_CANCEL, .serial = 42};
+
+	if (!t->transport.interrupt)
+		return 0; /* heard already */
+	send_message(f, &r);
+	return t->transport.interrupt->raised(t->transport.interrupt) ? -ECANCELED : 0;
+}
+
+/* Keys and results of X25519 pass as everything else does: nothing of them stays, and the touch is told of. */
+static void test_x25519(void **state)
+{
+	static struct fake_vendor v;
+	struct fixture *f = *state;
+	struct wire_result pairing;
+	struct token_worker *w;
+
+	fake_vendor_init(&v);
+	v.userdata = f;
+	assert_int_equal(token_worker_new(&w, f->worker_fd, &v.token.transport, &v.token.clock.clock), 0);
+	ask_x25519(f, WIRE_X_PAIR, NULL);
+	assert_int_equal(token_worker_turn(w), 1);
+	assert_int_equal(receive(f), WIRE_STATUS);
+	assert_int_equal(f->status.status, WIRE_STATUS_TOUCH);
+	assert_int_equal(receive(f), WIRE_RESULT);
+	assert_int_equal(f->result.outcome, OUTCOME_OK);
+	pairing = f->result;
+	ask_x25519(f, WIRE_X_GENERATE, &pairing);
+	assert_int_equal(token_worker_turn(w), 1);
+	assert_int_equal(receive(f), WIRE_STATUS);
+	assert_int_equal(receive(f), WIRE_RESULT);
+	assert_int_equal(f->result.outcome, OUTCOME_OK);
+	assert_true(token_worker_is_clean(w));
+
+	ask_x25519(f, WIRE_X_DH, &pairing);
+	assert_int_equal(token_worker_turn(w), 1);
+	assert_int_equal(receive(f), WIRE_STATUS);
+	assert_int_equal(receive(f), WIRE_RESULT);
+	assert_int_equal(f->result.outcome, OUTCOME_OK);
+	/* with the base point: the public key */
+	assert_memory_equal(secret_key(f->result.outputs[0]), v.memory.slots[0].public_key, 32);
+	assert_true(token_worker_is_clean(w));
+
+	v.no_touch = true;
+	v.token.on_empty = cancels;
+	ask_x25519(f, WIRE_X_DH, &pairing);
+	assert_int_equal(token_worker_turn(w), 1);
+	assert_int_equal(receive(f), WIRE_STATUS);
+	assert_int_equal(receive(f), WIRE_RESULT);
+	assert_int_equal(f->result.outcome, OUTCOME_CANCELLED);
+	assert_int_equal(v.token.n_cancelled, 1);
+	assert_true(token_worker_is_clean(w));
+	token_worker_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_x25519, setup, teardown),
 	};
 
 	if (secret_init() < 0)
