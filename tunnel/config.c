@@ -92,6 +92,7 @@ static int set_peer(struct control *c, const struct uapi_request *q, struct uapi
 {
 	struct peer *p = device_peer_find(c->device, u->public_key);
 	struct handshake *h;
+	bool staged = false;
 	int r;
 
 	/* As the kernel: oneself is no peer. */
@@ -119,11 +120,15 @@ static int set_peer(struct control *c, const struct uapi_request *q, struct uapi
 	if (u->has_endpoint) {
 		device_lock(c->device);
 		p->endpoint = u->endpoint;
+		staged = p->stage != NULL;
 		device_unlock(c->device);
 	}
 	r = set_allowed_ips(c, p, q, u);
 	if (u->has_keepalive)
 		set_keepalive(c, h, u->keepalive_s, now);
+	/* What waited for somewhere to go. */
+	if (staged && !session_lives(p->current, now.boot_us))
+		handshake_begin(h, false, now);
 	handshake_schedule(h, now.boot_us);
 	return r;
 }

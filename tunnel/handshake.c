@@ -185,8 +185,9 @@ void handshake_begin(struct handshake *h, bool retry, struct instant now)
 	if (!endpoint_known(&h->peer->endpoint))
 		return;
 	if (!retry) {
-		/* One at a time; the retries of one that is under way do as well. */
-		if (h->state != HANDSHAKE_NONE || h->timers.retransmit_us)
+		/* One at a time; the retries of one that is under way do as well. SENT without a timer is one that the other
+		 * end's has overtaken. */
+		if (h->state == HANDSHAKE_WANT_STATIC || h->state == HANDSHAKE_WANT_RESULT || h->timers.retransmit_us)
 			return;
 		/* The other end has just begun, and what we have still serves. */
 		if (h->consumed_us && now.boot_us - h->consumed_us < TIMERS_REKEY_TIMEOUT_US &&

@@ -21,7 +21,8 @@ static void completed(struct handshake *h, struct instant now)
 {
 	h->completed_real_us = now.real_us;
 	h->timers.attempt_since_us = 0;
-	if (h->state == HANDSHAKE_NONE)
+	/* An initiation of ours that is still out need not be repeated; its answer is taken if it comes. */
+	if (h->state == HANDSHAKE_NONE || h->state == HANDSHAKE_SENT)
 		h->timers.retransmit_us = 0;
 }
 
