@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,11 +45,10 @@ const char *path_describe(const struct path *p)
 
 int path_new(struct path **ret, struct device *d, const struct tun *t, uint32_t mtu, enum aead_kind cipher)
 {
-	/* Large, and of much of it nothing is touched before there is traffic. */
-	struct path *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct path *p = calloc(1, sizeof(*p));
 	int r;
 
-	if (p == MAP_FAILED)
+	if (!p)
 		return -ENOMEM;
 	p->device = d;
 	p->tun = *t;
@@ -93,7 +91,7 @@ struct path *path_free(struct path *p)
 		close(p->out.stop_fd);
 	if (p->in.wake_fd >= 0)
 		close(p->in.wake_fd);
-	munmap(p, sizeof(*p));
+	free(p);
 	return NULL;
 }
 
