@@ -99,6 +99,13 @@ static void assert_dh(struct fixture *f, uint8_t slot, const uint8_t public_key[
 	assert_int_equal(f->touches, touches);
 }
 
+/* What is no other on hidraw, and slow where that is emulated. */
+static void on_a_socket_only(void)
+{
+	if (softtoken_is_uhid())
+		skip();
+}
+
 static int setup(void **state)
 {
 	randombytes_buf(&self, sizeof(self));
@@ -149,6 +156,7 @@ static void test_import_and_erase(void **state)
 	struct fixture *f = *state;
 	uint8_t key[32], public_key[32], expected[32];
 
+	on_a_socket_only();
 	soft_worker_plug(f, NULL);
 	pair(f);
 	randombytes_buf(key, sizeof(key));
@@ -173,6 +181,7 @@ static void test_unpaired(void **state)
 	struct self mine;
 	uint8_t public_key[32], expected[32];
 
+	on_a_socket_only();
 	soft_worker_plug(f, NULL);
 	pair(f);
 	generate(f, 0, WIRE_X_TOUCH_NEVER, public_key);
@@ -200,6 +209,7 @@ static void test_without_the_extension(void **state)
 	const char *const without[] = {"--no-x25519", NULL};
 	uint8_t public_key[32], expected[32];
 
+	on_a_socket_only();
 	soft_worker_plug(f, NULL);
 	pair(f);
 	generate(f, 0, WIRE_X_TOUCH_NEVER, public_key);
@@ -296,8 +306,7 @@ static void test_misbehaviour(void **state)
 	struct fixture *f = *state;
 	uint8_t public_key[32], expected[32];
 
-	if (softtoken_is_uhid())
-		skip(); /* slow there, and no other: what is on the way does not matter to an answer */
+	on_a_socket_only();
 	soft_worker_plug(f, NULL);
 	pair(f);
 	generate(f, 0, WIRE_X_TOUCH_NEVER, public_key);
