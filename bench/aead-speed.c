@@ -12,7 +12,7 @@
 #define PACKETS 16
 #define STRIDE 1536
 
-static uint8_t buf[AEAD_HEADROOM + PACKETS * STRIDE], copy[sizeof(buf)];
+static uint8_t buf[AEAD_HEADROOM + PACKETS * STRIDE + AEAD_TAILROOM], copy[sizeof(buf)];
 
 static double now_ns(void)
 {

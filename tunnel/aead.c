@@ -42,7 +42,7 @@ static uint64_t now_ns(void)
 }
 
 struct measure {
-	uint8_t *buf; /* AEAD_HEADROOM, MEASURE_PACKETS * MEASURE_STRIDE */
+	uint8_t *buf; /* AEAD_HEADROOM, MEASURE_PACKETS * MEASURE_STRIDE, AEAD_TAILROOM */
 	struct aead_packet packets[MEASURE_PACKETS];
 };
 
@@ -128,7 +128,7 @@ static void describe(struct aead_worker *w)
 static int choose(struct aead_worker *w)
 {
 	static const uint8_t key[AEAD_KEY_SIZE] = { 1, 2, 3 }; /* nothing secret is under it */
-	struct measure m = { .buf = calloc(1, AEAD_HEADROOM + MEASURE_PACKETS * MEASURE_STRIDE) };
+	struct measure m = { .buf = calloc(1, AEAD_HEADROOM + MEASURE_PACKETS * MEASURE_STRIDE + AEAD_TAILROOM) };
 
 	if (!m.buf)
 		return -ENOMEM;

@@ -19,8 +19,9 @@
 #define AEAD_KEY_SIZE 32
 #define AEAD_TAG_SIZE 16
 #define AEAD_TEXT_MAX 65536u
-/* So many bytes before the text must be writable memory. They are as before when the call returns. */
+/* So many bytes before the text, and behind its tag, must be writable memory. They are as before when the call returns. */
 #define AEAD_HEADROOM 64
+#define AEAD_TAILROOM 64
 
 enum aead_kind {
 	AEAD_FASTEST, /* for each length the one that was measured to be */

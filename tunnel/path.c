@@ -11,7 +11,7 @@
 
 #include "tunnel/path-impl.h"
 
-#define RUN_ROOM (AEAD_HEADROOM + 66u * 1024)
+#define RUN_ROOM (AEAD_HEADROOM + 66u * 1024 + AEAD_TAILROOM)
 #define OUT_ROOM (AEAD_HEADROOM + TUN_HEADER + TUN_PACKET_MAX + 64u)
 
 uint64_t path_now_us(void)

@@ -40,5 +40,5 @@ bool path_ended(const struct path *p);
 const char *path_describe(const struct path *p);
 
 /* The in thread's work on datagrams, for tests: as if they had arrived together from one place in packets of `segment` bytes. bytes
- * is written to and has AEAD_HEADROOM writable bytes before it. Takes the in lock. */
+ * is written to and has AEAD_HEADROOM and AEAD_TAILROOM around it. Takes the in lock. */
 void path_inject(struct path *p, uint8_t *bytes, uint32_t len, uint32_t segment, uint8_t ecn, const struct endpoint *from);

@@ -7,7 +7,8 @@
 
 #include "tunnel/udp.h"
 
-#define ROOM (UDP_HEADROOM + UDP_ROOM)
+#define ROOM (UDP_HEADROOM + UDP_ROOM) /* what is behind one is before the next */
+#define ROOMS (UDP_BATCH * ROOM + UDP_HEADROOM)
 
 union address {
 	struct sockaddr sa;
@@ -34,7 +35,7 @@ struct udp_batch *udp_batch_new(void)
 
 	if (!b)
 		return NULL;
-	b->rooms = mmap(NULL, UDP_BATCH * ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	b->rooms = mmap(NULL, ROOMS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (b->rooms == MAP_FAILED) {
 		free(b);
 		return NULL;
@@ -50,7 +51,7 @@ struct udp_batch *udp_batch_new(void)
 struct udp_batch *udp_batch_free(struct udp_batch *b)
 {
 	if (b) {
-		munmap(b->rooms, UDP_BATCH * ROOM);
+		munmap(b->rooms, ROOMS);
 		free(b);
 	}
 	return NULL;

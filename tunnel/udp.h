@@ -16,7 +16,7 @@
 #define UDP_PAYLOAD_MAX 65507u /* of one send, in IPv4 */
 #define UDP_BATCH 16u	       /* messages per recvmmsg, each of up to UDP_SEGMENTS_MAX packets */
 #define UDP_ROOM 65536u	       /* for a message */
-/* Before each message, to write on, so that aead_open may have its AEAD_HEADROOM before the text of the first packet. */
+/* Before and behind each message, to write on: AEAD_HEADROOM and AEAD_TAILROOM of the first and last text in it. */
 #define UDP_HEADROOM 64u
 
 enum {

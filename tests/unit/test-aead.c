@@ -14,19 +14,21 @@
 
 static struct aead_worker *worker;
 
-/* Guarded on both ends: a packet and the headroom before it. */
+/* Guarded on both ends: a packet and what must be around it. */
 struct room {
 	uint8_t *base;
 	uint8_t *text;
+	size_t len;
 };
 
 static struct room room_new(size_t len)
 {
-	struct room r = { .base = sodium_malloc(AEAD_HEADROOM + len + AEAD_TAG_SIZE) };
+	struct room r = { .base = sodium_malloc(AEAD_HEADROOM + len + AEAD_TAG_SIZE + AEAD_TAILROOM), .len = len };
 
 	assert_non_null(r.base);
 	memset(r.base, 0x5a, AEAD_HEADROOM);
 	r.text = r.base + AEAD_HEADROOM;
+	memset(r.text + len + AEAD_TAG_SIZE, 0x5b, AEAD_TAILROOM);
 	return r;
 }
 
@@ -34,6 +36,8 @@ static void room_free(struct room *r)
 {
 	for (size_t i = 0; i < AEAD_HEADROOM; i++)
 		assert_int_equal(r->base[i], 0x5a);
+	for (size_t i = 0; i < AEAD_TAILROOM; i++)
+		assert_int_equal(r->text[r->len + AEAD_TAG_SIZE + i], 0x5b);
 	sodium_free(r->base);
 }
 
@@ -170,7 +174,7 @@ static void test_forged(void **state)
 static void test_batch(void **state)
 {
 	enum { HEADER = 16, STRIDE = HEADER + 1440 + AEAD_TAG_SIZE };
-	static uint8_t buf[AEAD_HEADROOM + BATCH * STRIDE], before[sizeof(buf)];
+	static uint8_t buf[AEAD_HEADROOM + BATCH * STRIDE + AEAD_TAILROOM], before[sizeof(buf)];
 	struct aead_packet p[BATCH];
 	uint8_t key[AEAD_KEY_SIZE], sealed[2048];
 

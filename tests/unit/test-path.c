@@ -48,7 +48,7 @@ static size_t data_message(uint8_t *to, uint32_t index, uint64_t counter, const 
 struct lone {
 	struct path_fixture f;
 	uint32_t index;
-	uint8_t room[AEAD_HEADROOM + 70000];
+	uint8_t room[AEAD_HEADROOM + 70000 + AEAD_TAILROOM];
 	uint8_t got[70000];
 	struct endpoint from;
 };
