@@ -112,11 +112,13 @@ int control_set_key(struct control *c, struct static_key *key, struct instant no
 	c->key = key;
 	key->changed = key_changed;
 	key->changed_userdata = c;
+	c->prepare_next = c->device->first_peer;
 	own = device_peer_find(c->device, key->public_key);
 	if (own)
 		control_peer_remove(own);
 	close_refused(c, false, now.boot_us);
 	begin_persistent(c, now);
+	control_rescheduled(c);
 	return 0;
 }
 
@@ -241,7 +243,30 @@ int control_peer_add(struct control *c, const uint8_t public_key[static KEY_SIZE
 	h->deadline.at_us = US_NEVER;
 	cookie_jar_init(&h->jar, public_key);
 	(*ret)->handshake = h;
+	if (!c->prepare_next) {
+		c->prepare_next = *ret;
+		control_rescheduled(c);
+	}
 	return 0;
+}
+
+bool control_prepare(struct control *c)
+{
+	const struct instant now = clock_now(c->clock);
+
+	/* A token is asked for what is needed, and for nothing else. */
+	if (!c->key || c->key->resident)
+		return c->key && noise_prepare();
+	if (noise_prepare())
+		return true;
+	while (c->prepare_next) {
+		struct handshake *h = c->prepare_next->handshake;
+
+		c->prepare_next = c->prepare_next->next_peer;
+		if (!h->ss && handshake_want_ss(h, now) > 0)
+			return true;
+	}
+	return false;
 }
 
 void control_peer_remove(struct peer *p)
@@ -250,6 +275,8 @@ void control_peer_remove(struct peer *p)
 	struct device *d = p->device;
 	struct control *c = h->control;
 
+	if (c->prepare_next == p)
+		c->prepare_next = p->next_peer;
 	device_lock(d);
 	handshake_close_locked(h);
 	device_unlock(d);

@@ -35,8 +35,9 @@ struct control {
 	bool bound;	      /* there are sockets: since a port was set, or the interface came up */
 	uint16_t listen_port;
 	uint32_t fwmark;
+	struct peer *prepare_next; /* from here on peers may lack their ss */
 	bool up; /* the interface; while it is down nothing is begun */
-	/* Called when the first deadline may have changed, from within any of the calls here. NULL: the caller asks after each. */
+	/* Called when the first deadline may have changed, or there is something to prepare, from within any of the calls here. NULL: the caller asks after each. */
 	void (*rescheduled)(void *userdata);
 	void *userdata;
 };
@@ -59,10 +60,22 @@ bool control_kicked(struct control *c, struct instant now);
 /* One datagram of types 1 to 3. */
 void control_receive(struct control *c, const void *bytes, size_t len, const struct endpoint *from, struct instant now);
 
+static inline void control_rescheduled(const struct control *c)
+{
+	if (c->rescheduled)
+		c->rescheduled(c->userdata);
+}
+
 /* US_NEVER: nothing waits. */
 uint64_t control_deadline(const struct control *c);
 /* Does what is due. */
 void control_run(struct control *c, struct instant now);
+
+/*
+ * For idle moments: one X25519 that the next handshake would have to wait for (an ephemeral key, a software key's ss with a
+ * peer). False: there was nothing to do.
+ */
+bool control_prepare(struct control *c);
 
 /* -ENOMEM, -EEXIST, -ENOSPC. */
 int control_peer_add(struct control *c, const uint8_t public_key[static KEY_SIZE], struct peer **ret);

@@ -309,8 +309,7 @@ void handshake_schedule(struct handshake *h, uint64_t now_us)
 	if (next == h->deadline.at_us && (next == US_NEVER) == !h->deadline.place)
 		return;
 	deadlines_set(&c->deadlines, &h->deadline, next);
-	if (c->rescheduled)
-		c->rescheduled(c->userdata);
+	control_rescheduled(c);
 }
 
 /* Both locks keep the path threads from beginning to wait just now. */

@@ -10,7 +10,7 @@
 
 struct loop {
 	struct control *control;
-	sd_event_source *kick, *timer;
+	sd_event_source *kick, *timer, *idle;
 };
 
 static void reschedule(void *userdata)
@@ -21,6 +21,17 @@ static void reschedule(void *userdata)
 	if (at != US_NEVER)
 		(void)sd_event_source_set_time(l->timer, at);
 	(void)sd_event_source_set_enabled(l->timer, at != US_NEVER ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(l->idle, SD_EVENT_ON);
+}
+
+/* Runs when nothing else wants to, until there is nothing left to prepare. */
+static int on_idle(sd_event_source *source, void *userdata)
+{
+	const struct loop *l = userdata;
+
+	if (!control_prepare(l->control))
+		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
 }
 
 static int on_kick(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -58,6 +69,10 @@ int loop_new(struct loop **ret, sd_event *event, struct control *c)
 	r = sd_event_add_io(event, &l->kick, c->device->kick_fd, EPOLLIN, on_kick, l);
 	if (r >= 0)
 		r = sd_event_add_time(event, &l->timer, CLOCK_BOOTTIME, UINT64_MAX - 1, ACCURACY_US, on_timer, l);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &l->idle, on_idle, l);
+	if (r >= 0)
+		r = sd_event_source_set_priority(l->idle, SD_EVENT_PRIORITY_IDLE);
 	if (r < 0) {
 		loop_free(l);
 		return r;
@@ -76,6 +91,7 @@ struct loop *loop_free(struct loop *l)
 	l->control->rescheduled = NULL;
 	sd_event_source_disable_unref(l->kick);
 	sd_event_source_disable_unref(l->timer);
+	sd_event_source_disable_unref(l->idle);
 	free(l);
 	return NULL;
 }

@@ -21,6 +21,12 @@ static struct work {
 	uint8_t dh[KEY_SIZE];
 } *work;
 
+/* The next ephemeral key, made in an idle moment; used once. */
+static struct prepared {
+	bool there;
+	uint8_t private_key[KEY_SIZE], public_key[KEY_SIZE];
+} *prepared;
+
 static uint8_t initial_chain[32], initial_hash[32];
 
 int noise_init(void)
@@ -30,8 +36,12 @@ int noise_init(void)
 	if (r < 0 || work)
 		return r;
 	work = sodium_malloc(sizeof(*work));
-	if (!work)
+	prepared = sodium_malloc(sizeof(*prepared));
+	if (!work || !prepared) {
+		noise_exit();
 		return -ENOMEM;
+	}
+	prepared->there = false;
 	blake2s_hash(initial_chain, CONSTRUCTION, strlen(CONSTRUCTION), NULL, 0);
 	blake2s_hash(initial_hash, initial_chain, sizeof(initial_chain), IDENTIFIER, strlen(IDENTIFIER));
 	return 0;
@@ -41,7 +51,10 @@ void noise_exit(void)
 {
 	if (work)
 		sodium_free(work);
+	if (prepared)
+		sodium_free(prepared);
 	work = NULL;
+	prepared = NULL;
 	blake2s_exit();
 }
 
@@ -109,8 +122,24 @@ static void mix_ephemeral(uint8_t hash[static 32], const uint8_t ephemeral[stati
 	mix_hash(hash, ephemeral, KEY_SIZE);
 }
 
+bool noise_prepare(void)
+{
+	if (prepared->there)
+		return false;
+	randombytes_buf(prepared->private_key, sizeof(prepared->private_key));
+	crypto_scalarmult_base(prepared->public_key, prepared->private_key);
+	prepared->there = true;
+	return true;
+}
+
 static void make_ephemeral(uint8_t ret_public[static KEY_SIZE])
 {
+	if (prepared->there) {
+		memcpy(work->ephemeral, prepared->private_key, sizeof(work->ephemeral));
+		memcpy(ret_public, prepared->public_key, KEY_SIZE);
+		sodium_memzero(prepared, sizeof(*prepared));
+		return;
+	}
 	randombytes_buf(work->ephemeral, sizeof(work->ephemeral));
 	crypto_scalarmult_base(ret_public, work->ephemeral);
 }

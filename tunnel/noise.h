@@ -27,6 +27,9 @@ struct noise {
 int noise_init(void);
 void noise_exit(void);
 
+/* Makes the next handshake's ephemeral key ahead of time, if there is none yet: true when it did. */
+bool noise_prepare(void);
+
 /* Wipes; harmless when there is nothing. */
 void noise_wipe(struct noise *n);
 

@@ -358,6 +358,8 @@ struct node *world_node(struct world *w, uint64_t delay_us)
 static void node_stop(struct node *n)
 {
 	control_clear(&n->control);
+	/* Nothing that was given an index is forgotten. */
+	assert_int_equal(n->device.indexes.n, 0);
 	device_clear(&n->device);
 	n->alive = false;
 }
@@ -445,6 +447,9 @@ static void world_settle(struct world *w)
 		while (n->slow && (call = slow_due(n->slow, now_us)))
 			slow_answer(n->slow, call);
 		control_run(&n->control, w->clock.now);
+		/* Sometimes there is an idle moment, sometimes not. */
+		if (world_random(w, 2))
+			control_prepare(&n->control);
 	}
 }
 
