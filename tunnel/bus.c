@@ -11,6 +11,7 @@
 #include "common/handle.h"
 #include "common/log.h"
 #include "tunnel/static-key-broker.h"
+#include "tunnel/successor.h"
 
 #define TICK_US US_PER_SEC
 #define ACCURACY_US 500 /* of closing */
@@ -21,7 +22,9 @@ struct tunnel_bus {
 	struct control *control;
 	struct grant grant;
 	struct bus *bus;
+	struct successor *successor;
 	bool wants_objects, told, open;
+	bool ready, committing; /* the next key is to be, and is, the interface's; the broker does not say so yet */
 	char *why; /* it is not, as it was told last */
 	sd_event_source *tick, *expiry, *post;
 };
@@ -37,17 +40,20 @@ static struct static_key *resident_key(const struct tunnel_bus *b)
 	return b->control->key && b->control->key->resident ? b->control->key : NULL;
 }
 
-static int ask_dh(void *userdata, uint64_t id, const struct static_request *request, bool next)
+static int ask_dh(void *userdata, uint64_t id, const struct static_request *request, const uint8_t public_key[static KEY_SIZE])
 {
 	struct tunnel_bus *b = userdata;
+	const struct grant *g = &b->grant;
 	struct bus_dh dh = {
 		.point = request->point,
 		.peer = request->peer,
 		.message = request->message,
 		.message_len = request->message_len,
-		.next = next,
+		.next = g->next.known && key_equal(public_key, g->next.public_key),
 	};
 
+	if (!dh.next && !(g->present.known && key_equal(public_key, g->present.public_key)))
+		return -EACCES;
 	switch (request->role) {
 	case STATIC_PEER:
 		dh.role = BUS_DH_STATIC;
@@ -62,19 +68,26 @@ static int ask_dh(void *userdata, uint64_t id, const struct static_request *requ
 	return b->bus ? bus_ask_dh(b->bus, b->ifname, id, &dh) : -ENOTCONN;
 }
 
-static struct static_key *new_key(struct tunnel_bus *b)
+static struct static_key *new_key(struct tunnel_bus *b, bool next)
 {
 	const struct static_key_broker_options options = {
 		.grant = &b->grant,
 		.clock = b->control->clock,
+		.next = next,
 		.ask = ask_dh,
 		.userdata = b,
 	};
 	struct static_key *k = static_key_broker_new(&options);
 
-	if (k && b->grant.wants_handle)
+	if (k && !next && b->grant.wants_handle)
 		memcpy(k->shown, b->grant.wanted_handle, KEY_SIZE);
 	return k;
+}
+
+/* The next key of this tunnel has taken its place here, and the broker is to follow. */
+static bool is_ahead(const struct tunnel_bus *b, const struct static_key *k)
+{
+	return b->committing && b->grant.next.known && key_equal(k->public_key, b->grant.next.public_key);
 }
 
 /* Whatever key the interface has: the token's is the one that counts, and none other is left beside it. */
@@ -82,13 +95,54 @@ static void settle_key(struct tunnel_bus *b)
 {
 	struct static_key *k = resident_key(b);
 
-	if (!b->grant.resident || !b->grant.present.known || (k && key_equal(k->public_key, b->grant.present.public_key)))
+	if (!b->grant.resident || !b->grant.present.known || (k && key_equal(k->public_key, b->grant.present.public_key)) || (k && is_ahead(b, k)))
 		return;
+	b->committing = false;
+	b->successor = successor_free(b->successor);
 	if (b->control->key && !k)
 		log_warning("%s: its key is in a security key: the private key that was set is thrown away", b->ifname);
-	k = new_key(b);
+	k = new_key(b, false);
 	if (!k || control_set_key(b->control, k, clock_now(b->control->clock)) < 0)
 		log_error("%s: out of memory for its key", b->ifname);
+}
+
+/* Every peer that can be heard of knows the next key. */
+static void on_ready(void *userdata)
+{
+	struct tunnel_bus *b = userdata;
+
+	b->ready = true;
+}
+
+static void commit(struct tunnel_bus *b)
+{
+	b->ready = false;
+	if (!b->successor || successor_adopt(b->successor, clock_now(b->control->clock)) < 0)
+		return;
+	log_info("%s: the other end has the next key: it takes the present one's place", b->ifname);
+	b->committing = true;
+	b->successor = successor_free(b->successor);
+	if (bus_ask_commit(b->bus, b->ifname) < 0)
+		b->committing = false;
+}
+
+/* The next key is tried beside the present one as long as there is one, and that is the interface's. */
+static void settle_successor(struct tunnel_bus *b)
+{
+	const struct grant *g = &b->grant;
+	const struct static_key *k = resident_key(b);
+	const bool wanted = g->resident && g->next.known && k && key_equal(k->public_key, g->present.public_key);
+	struct static_key *next;
+
+	if (b->successor && (!wanted || !key_equal(successor_key(b->successor)->public_key, g->next.public_key)))
+		b->successor = successor_free(b->successor);
+	if (b->successor || !wanted)
+		return;
+	next = new_key(b, true);
+	if (next)
+		b->successor = successor_new(b->control, next, on_ready, b);
+	if (b->successor)
+		log_info("%s: there is a next key, which is tried from time to time", b->ifname);
 }
 
 static void tell(struct tunnel_bus *b)
@@ -123,6 +177,7 @@ static void settle(struct tunnel_bus *b)
 	const uint64_t next = grant_next(&b->grant, now_us(b));
 
 	settle_key(b);
+	settle_successor(b);
 	close_now(b);
 	tell(b);
 	if (next != US_NEVER)
@@ -228,6 +283,8 @@ static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunne
 	g->resident = strcmp(t->mode, "identity") == 0 && strcmp(t->held, "resident") == 0;
 	g->present = key_of(t->public_key, t->handle);
 	g->next = key_of(t->next_public_key, t->next_handle);
+	if (b->committing && resident_key(b) && g->present.known && key_equal(resident_key(b)->public_key, g->present.public_key))
+		b->committing = false;
 	g->until_us = t->approved_until_us;
 	if (*t->end_reason)
 		(void)snprintf(g->why, sizeof(g->why), "the approval ended: %s", t->end_reason);
@@ -271,7 +328,9 @@ static void on_dh(void *userdata, uint64_t id, struct secret *shared, enum outco
 	if (!shared)
 		log_msg(why == OUTCOME_NOT_APPROVED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s: the security key gave no answer: %s", b->ifname,
 			error);
-	if (resident_key(b))
+	if (b->successor && static_key_broker_asked(successor_key(b->successor), id))
+		static_key_broker_answer(successor_key(b->successor), id, shared, why);
+	else if (resident_key(b))
 		static_key_broker_answer(resident_key(b), id, shared, why);
 	else
 		secret_free(shared);
@@ -279,9 +338,14 @@ static void on_dh(void *userdata, uint64_t id, struct secret *shared, enum outco
 
 static void on_committed(void *userdata, const char *ifname, const char *error)
 {
-	(void)userdata;
-	if (error)
-		log_warning("%s: the next key could not take its place: %s", ifname, error);
+	struct tunnel_bus *b = userdata;
+
+	if (!error)
+		return;
+	/* Back to the one that the broker has: closed until the other end has that again, or somebody commits. */
+	log_error("%s: the broker does not take the next key: %s", ifname, error);
+	b->committing = false;
+	settle(b);
 }
 
 static const struct bus_handlers handlers = {
@@ -320,6 +384,8 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 		lease(b);
 		ask_objects(b);
 	}
+	if (b->successor)
+		successor_tick(b->successor, clock_now(b->control->clock));
 	(void)sd_event_source_set_time(s, usec + TICK_US > now_us(b) ? usec + TICK_US : now_us(b) + TICK_US);
 	(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 	return 0;
@@ -331,7 +397,10 @@ static int on_post(sd_event_source *s, void *userdata)
 	struct tunnel_bus *b = userdata;
 
 	(void)s;
+	if (b->ready)
+		commit(b);
 	settle_key(b);
+	settle_successor(b);
 	tell(b);
 	return 0;
 }
@@ -353,7 +422,7 @@ static int resolve(void *userdata, const uint8_t handle[static KEY_SIZE], struct
 	/* One that cannot be checked yet, since the broker is not here, is kept shut until it can. */
 	g->wants_handle = true;
 	memcpy(g->wanted_handle, handle, KEY_SIZE);
-	*ret = new_key(b);
+	*ret = new_key(b, false);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -395,7 +464,8 @@ struct tunnel_bus *tunnel_bus_free(struct tunnel_bus *b)
 {
 	if (!b)
 		return NULL;
-	/* The key asks by us. */
+	/* The keys ask by us. */
+	b->successor = successor_free(b->successor);
 	if (resident_key(b))
 		(void)control_set_key(b->control, NULL, clock_now(b->control->clock));
 	sd_event_source_disable_unref(b->post);

@@ -7,6 +7,7 @@
 
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
+#include "tunnel/successor.h"
 
 #define MESSAGES_AT_ONCE 32
 
@@ -122,6 +123,29 @@ int control_set_key(struct control *c, struct static_key *key, struct instant no
 	return 0;
 }
 
+int control_adopt_key(struct control *c, struct static_key *key, struct instant now)
+{
+	struct cookie_checker checker = { 0 };
+	int r = cookie_checker_init(&checker, key->public_key);
+
+	if (r < 0)
+		return r;
+	cookie_checker_clear(&c->checker);
+	c->checker = checker;
+	while (c->first_responder)
+		responder_free(c->first_responder);
+	for (struct peer *p = c->device->first_peer; p; p = p->next_peer) {
+		handshake_forget_key(p->handshake);
+		handshake_schedule(p->handshake, now.boot_us);
+	}
+	static_key_free(c->key);
+	c->key = key;
+	key->changed = key_changed;
+	key->changed_userdata = c;
+	close_refused(c, false, now.boot_us);
+	return 0;
+}
+
 int control_set_up(struct control *c, bool up, struct instant now)
 {
 	int r;
@@ -164,7 +188,10 @@ void control_receive(struct control *c, const void *bytes, size_t len, const str
 		return;
 	if (type == MESSAGE_COOKIE)
 		cookie_received(c, bytes, now);
-	else if ((type == MESSAGE_INITIATION || type == MESSAGE_RESPONSE) && cookie_mac1_valid(&c->checker, bytes, len)) {
+	else if ((type == MESSAGE_INITIATION || type == MESSAGE_RESPONSE) && !cookie_mac1_valid(&c->checker, bytes, len)) {
+		if (c->successor)
+			successor_receive(c->successor, bytes, len, from, now);
+	} else if (type == MESSAGE_INITIATION || type == MESSAGE_RESPONSE) {
 		if (type == MESSAGE_INITIATION)
 			responder_initiation(c, bytes, from, now);
 		else

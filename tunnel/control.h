@@ -26,6 +26,7 @@ struct control {
 	struct device *device;
 	struct clock *clock; /* read when an answer of the static key comes by itself */
 	struct static_key *key; /* NULL: none, and nothing goes */
+	struct successor *successor; /* the key that is to be the next; NULL: none. The caller's */
 	struct cookie_checker checker;
 	struct ratelimit *ratelimit;
 	struct bucket bucket; /* of initiations that are answered without proof of address */
@@ -50,6 +51,9 @@ void control_clear(struct control *c);
 /* Takes key over (NULL: none). What was made with another key is wiped; of sessions only what they are sent with, as the kernel
  * does, unless there is no new key: then all. A peer with our own public key is removed. 0 or -ENOMEM (no key then). */
 int control_set_key(struct control *c, struct static_key *key, struct instant now);
+/* Takes key over in place of the one there is. Sessions stand: their other ends know this key already. 0 or -ENOMEM: nothing has
+ * changed, and key is the caller's. */
+int control_adopt_key(struct control *c, struct static_key *key, struct instant now);
 /* Of the interface. Up: binds (a negative errno when that fails: it stays down), and peers with a persistent keepalive begin. Down:
  * all sessions and handshakes are wiped. */
 int control_set_up(struct control *c, bool up, struct instant now);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tunnel/handshake.h"
+#include "tunnel/successor.h"
 
 static bool may_begin(const struct handshake *h)
 {
@@ -382,6 +383,14 @@ void handshake_timers(struct handshake *h, struct instant now)
 	handshake_schedule(h, now.boot_us);
 }
 
+void handshake_forget_key(struct handshake *h)
+{
+	cancel(h, &h->ss_call);
+	h->waiting = responder_free(h->waiting);
+	handshake_abandon(h);
+	h->ss = secret_free(h->ss);
+}
+
 void handshake_close_locked(struct handshake *h)
 {
 	struct device *d = h->control->device;
@@ -389,6 +398,7 @@ void handshake_close_locked(struct handshake *h)
 
 	cancel(h, &h->ss_call);
 	cancel(h, &h->se_call);
+	h->probe = successor_forget_locked(h->control->successor, p, h->probe);
 	if (h->entry.peer)
 		index_remove(&d->indexes, &h->entry);
 	h->entry = (struct index_entry){ 0 };

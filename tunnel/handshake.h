@@ -50,6 +50,8 @@ struct handshake {
 	uint64_t consumed_us; /* when the last initiation was accepted */
 	struct responder *waiting; /* for ss */
 
+	struct probe *probe; /* under the next key (tunnel/successor.h); NULL: none */
+
 	struct timers timers;
 	struct deadline deadline;
 	uint64_t completed_real_us; /* the last handshake; 0: never */
@@ -74,6 +76,8 @@ void handshake_response(struct control *c, const struct message_response *m, con
 int handshake_want_ss(struct handshake *h, struct instant now);
 /* Forgets the one under way as initiator, nothing else. */
 void handshake_abandon(struct handshake *h);
+/* Forgets what was made with the static key, in the role of initiator; sessions stay. */
+void handshake_forget_key(struct handshake *h);
 /* Forgets everything secret of the peer but its psk, in both roles, and all of its sessions and staged packets. Both
  * locks are held. */
 void handshake_close_locked(struct handshake *h);

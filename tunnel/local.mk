@@ -21,6 +21,7 @@ tunnel_libtunnel_a_SOURCES = \
 	tunnel/session-install.c \
 	tunnel/session.c tunnel/session.h \
 	tunnel/static-key-software.c tunnel/static_key.h \
+	tunnel/successor.c tunnel/successor.h \
 	tunnel/timers.c tunnel/timers.h \
 	tunnel/uapi.c tunnel/uapi.h \
 	tunnel/uapi-server.c tunnel/uapi-server.h

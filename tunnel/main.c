@@ -68,10 +68,13 @@ static int fail(const struct program *p, int r, const char *what)
 static void on_link_state(void *userdata, const struct link_state *state)
 {
 	struct program *p = userdata;
+	int r;
 
 	if (state->mtu)
 		path_set_mtu(p->path, state->mtu);
-	control_set_up(&p->control, state->up, clock_now(p->control.clock));
+	r = control_set_up(&p->control, state->up, clock_now(p->control.clock));
+	if (r < 0)
+		log_error("%s: it stays closed: its port cannot be had: %s", p->ifname, strerror(-r));
 }
 
 static void on_link_gone(void *userdata)

@@ -66,7 +66,7 @@ static int broker_dh(struct static_key *k, const struct static_request *request,
 	call->done = done;
 	call->userdata = userdata;
 	TAILQ_INSERT_TAIL(&b->calls, call, next);
-	r = b->options.ask(b->options.userdata, call->id, request, b->options.next);
+	r = b->options.ask(b->options.userdata, call->id, request, k->public_key);
 	if (r < 0) {
 		call_free(b, call);
 		return r;
@@ -181,6 +181,17 @@ void static_key_broker_answer(struct static_key *k, uint64_t id, struct secret *
 		call_free(b, call);
 		answered.done(answered.userdata, error, shared);
 	}
+}
+
+bool static_key_broker_asked(const struct static_key *k, uint64_t id)
+{
+	const struct static_key_broker *b = (const struct static_key_broker *)k;
+	const struct static_call *call;
+
+	TAILQ_FOREACH(call, &b->calls, next)
+		if (call->id == id)
+			return true;
+	return false;
 }
 
 void static_key_broker_changed(struct static_key *k)

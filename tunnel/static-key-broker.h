@@ -16,9 +16,9 @@ struct static_key_broker;
 struct static_key_broker_options {
 	const struct grant *grant; /* borrowed; outlives the key */
 	struct clock *clock;
-	bool next; /* the key that is to take the present one's place */
-	/* Sends the question; the answer bears the id. 0, or a negative errno: it could not be sent. */
-	int (*ask)(void *userdata, uint64_t id, const struct static_request *request, bool next);
+	bool next; /* it is to take the present key's place: of the grant's two, that one */
+	/* Sends the question, which is to this key; the answer bears the id. 0, or a negative errno: it could not be sent. */
+	int (*ask)(void *userdata, uint64_t id, const struct static_request *request, const uint8_t public_key[static KEY_SIZE]);
 	void *userdata;
 };
 
@@ -29,5 +29,7 @@ struct static_key *static_key_broker_new(const struct static_key_broker_options 
 void static_key_broker_answer(struct static_key *k, uint64_t id, struct secret *shared, enum outcome outcome);
 /* The grant has changed, or its time is over: tells the device, which closes what is to be closed before this returns. */
 void static_key_broker_changed(struct static_key *k);
+/* Does this one wait for the answer to that question? */
+bool static_key_broker_asked(const struct static_key *k, uint64_t id);
 /* How many wait for an answer. */
 size_t static_key_broker_waiting(const struct static_key *k);

@@ -17,7 +17,7 @@ struct scene {
 	struct static_key *key;
 	uint64_t asked[8];
 	struct static_request last;
-	bool last_next;
+	uint8_t last_key[KEY_SIZE];
 	size_t n_asked;
 	int ask_result;
 	unsigned int n_done, n_changed;
@@ -25,7 +25,7 @@ struct scene {
 	struct secret *shared;
 };
 
-static int ask(void *userdata, uint64_t id, const struct static_request *request, bool next)
+static int ask(void *userdata, uint64_t id, const struct static_request *request, const uint8_t public_key[static KEY_SIZE])
 {
 	struct scene *s = userdata;
 
@@ -33,7 +33,7 @@ static int ask(void *userdata, uint64_t id, const struct static_request *request
 		return s->ask_result;
 	s->asked[s->n_asked++] = id;
 	s->last = *request;
-	s->last_next = next;
+	memcpy(s->last_key, public_key, KEY_SIZE);
 	return 0;
 }
 
@@ -289,14 +289,16 @@ static void test_next_key(void **state)
 	assert_memory_equal(s->key->public_key, peer_b, KEY_SIZE);
 	assert_memory_equal(present->public_key, own, KEY_SIZE);
 	assert_int_equal(dh(s, STATIC_PEER, peer_a, &call), 0);
-	assert_true(s->last_next);
+	assert_memory_equal(s->last_key, peer_b, KEY_SIZE);
+	assert_true(static_key_broker_asked(s->key, s->asked[0]));
+	assert_false(static_key_broker_asked(present, s->asked[0]));
 	/* The other key's answer is not taken for ours. */
 	static_key_broker_answer(present, s->asked[0], some_secret(), OUTCOME_OK);
 	assert_int_equal(s->n_done, 0);
 	static_key_free(s->key);
 	s->key = present;
 	assert_int_equal(dh(s, STATIC_PEER, peer_a, &call), 0);
-	assert_false(s->last_next);
+	assert_memory_equal(s->last_key, own, KEY_SIZE);
 }
 
 int main(void)
