@@ -146,7 +146,7 @@ static void settle(struct survey *s)
 			return;
 		}
 	if (s->params.wait && !(s->params.first && s->visited) && rank(s->outcome) <= rank(OUTCOME_WRONG_TOKEN)) {
-		s->op->waits_for = s->outcome == OUTCOME_WRONG_TOKEN ? "token-with-key" : "token";
+		s->op->waits_for = s->params.first ? "token" : "token-with-key";
 		s->outcome = OUTCOME_TOKEN_MISSING;
 		operation_set_state(s->op, OPERATION_WAIT_TOKEN);
 		return;
@@ -163,6 +163,16 @@ static void over(struct visited *v, int outcome, const char *detail)
 	settle(v->survey);
 }
 
+/* Who waits for a token waits on when one was pulled out. */
+static int failure(const struct visited *v, const struct job *j, const struct wire_result *result)
+{
+	const struct survey *s = v->survey;
+
+	if (result->outcome == OUTCOME_TOKEN_FAILED && s->params.wait && !tokens_find(&s->op->broker->tokens, j->token->node.id))
+		return OUTCOME_TOKEN_MISSING;
+	return (int)result->outcome;
+}
+
 static void on_listed(void *userdata, struct job *j, struct wire_result *result)
 {
 	struct visited *v = userdata;
@@ -170,7 +180,7 @@ static void on_listed(void *userdata, struct job *j, struct wire_result *result)
 
 	v->job = NULL;
 	if (result->outcome != OUTCOME_OK) {
-		over(v, (int)result->outcome, result->detail);
+		over(v, failure(v, j, result), result->detail);
 		return;
 	}
 	s->visited = true;
@@ -206,7 +216,7 @@ static void on_info(void *userdata, struct job *j, struct wire_result *result)
 
 	v->job = NULL;
 	if (result->outcome != OUTCOME_OK)
-		over(v, (int)result->outcome, result->detail);
+		over(v, failure(v, j, result), result->detail);
 	else if (list(v, j->token) < 0)
 		over(v, -ENOMEM, "");
 	else

@@ -12,6 +12,7 @@ struct use {
 	struct operation *op;
 	struct use_params params;
 	struct keyfile_resident key;
+	char token_id[64];
 	uint8_t (*points)[KEY_SIZE];
 	struct secret **shared;
 	size_t n; /* of points: 1 for the proof */
@@ -26,6 +27,7 @@ struct use {
 };
 
 static void ask(struct use *u);
+static void begin_again(struct use *u);
 
 static void finish(struct use *u, int outcome, const char *detail, const struct token *token)
 {
@@ -76,6 +78,10 @@ static void on_used(void *userdata, struct job *j, struct wire_result *result)
 	int r;
 
 	u->job = NULL;
+	if (result->outcome == OUTCOME_TOKEN_FAILED && u->params.wait && !tokens_find(&u->op->broker->tokens, j->token->node.id)) {
+		begin_again(u);
+		return;
+	}
 	if (result->outcome != OUTCOME_OK) {
 		fail(u, (int)result->outcome, result->detail);
 		return;
@@ -96,6 +102,25 @@ static void on_used(void *userdata, struct job *j, struct wire_result *result)
 		fail(u, r, r == OUTCOME_WRONG_TOKEN ? "the key in its slot is another one than it says" : "");
 	else
 		finish(u, OUTCOME_OK, "", j->token);
+}
+
+static int survey(struct use *u);
+
+/* Who waits for a token waits on when one was pulled out. A PIN does not: it was for that one. */
+static void begin_again(struct use *u)
+{
+	int r;
+
+	for (size_t i = 0; i < u->n; i++)
+		u->shared[i] = secret_free(u->shared[i]);
+	if (wants_touch(&u->key))
+		operation_set_step(u->op, u->op->step - (unsigned int)u->i);
+	u->i = 0;
+	u->token = NULL;
+	u->survey = survey_free(u->survey);
+	r = survey(u);
+	if (r < 0)
+		fail(u, r, "");
 }
 
 static void on_touch(void *userdata, struct job *j)
@@ -208,14 +233,20 @@ static int prepare(struct use *u, const struct use_params *params)
 	return 0;
 }
 
+static int survey(struct use *u)
+{
+	const struct survey_params params = {
+		.capabilities = x_capability(u->key.slot.kind),
+		.token_id = u->token_id,
+		.only_number = u->params.only_number,
+		.wait = u->params.wait,
+	};
+
+	return survey_start(&u->survey, u->op, &params, visit, on_surveyed, u);
+}
+
 int use_start(struct use **ret, struct operation *op, const struct use_params *params, use_done_t done)
 {
-	struct survey_params survey = {
-		.capabilities = x_capability(params->key->slot.kind),
-		.token_id = params->token_id,
-		.only_number = params->only_number,
-		.wait = params->wait,
-	};
 	struct use *u = calloc(1, sizeof(*u));
 
 	if (!u)
@@ -224,10 +255,11 @@ int use_start(struct use **ret, struct operation *op, const struct use_params *p
 	u->op = op;
 	u->params = *params;
 	u->key = *params->key;
+	(void)snprintf(u->token_id, sizeof(u->token_id), "%s", params->token_id);
 	u->done = done;
 	if (prepare(u, params) < 0)
 		return -ENOMEM;
-	return survey_start(&u->survey, op, &survey, visit, on_surveyed, u);
+	return survey(u);
 }
 
 void use_token_added(struct use *u, struct token *t)

@@ -4,6 +4,7 @@
  * how it behaves:
  *
  *   /fake/good      slots 0 to 3, the last one filled; pairs with a touch, wants a touch to make a key
+ *   /fake/filled    the same with slot 0 filled, which knows every host
  *   /fake/touchy    the same, and each use of a key wants a touch
  *   /fake/other     the same as good under another name; its keys are other ones
  *   /fake/liar      its keys are others than it says
@@ -91,7 +92,7 @@ static bool knows_us(const struct wire_request *q)
 	if (is("card"))
 		return true;
 	schedule_public(public_key, q->x_host_key);
-	return !is("stranger") && q->x_host_index == 5 && key_equal(public_key, host_public);
+	return is("filled") || (!is("stranger") && q->x_host_index == 5 && key_equal(public_key, host_public));
 }
 
 static void use(const struct wire_request *q, struct wire_result *result)
@@ -146,7 +147,7 @@ static void answer(const struct wire_request *q)
 		if (!is("card"))
 			memset(result.x_token_public, is("other") ? 0x66 : 0x77, KEY_SIZE);
 		for (unsigned int i = 0; i < result.x_slots; i++)
-			if (filled[i] || i + 1 == result.x_slots)
+			if (filled[i] || i + 1 == result.x_slots || (i == 0 && is("filled")))
 				result.x_keys[result.n_x_keys++] = describe(i);
 		break;
 	case WIRE_X_PAIR:

@@ -186,8 +186,36 @@ static void test_waits_for_a_token(void **state)
 	request_start(r);
 	idle(f);
 	assert_string_equal(operation_prompt(tunnel_operation(tunnel_of(f, "wg0"))), "token-with-key");
+	/* Pulled out again in the middle of it: it waits on. */
+	(void)plug(f, "good");
+	unplug(f, "good");
+	idle(f);
+	assert_string_equal(operation_prompt(tunnel_operation(tunnel_of(f, "wg0"))), "token-with-key");
 	broker_stop(f->broker);
 	assert_int_equal(f->outcome, OUTCOME_CANCELLED);
+}
+
+/* The same when it was asked for the second of two uses. */
+static void test_waits_on_when_pulled_out(void **state)
+{
+	struct fixture *f = *state;
+	struct request *r;
+
+	(void)plug(f, "slow");
+	assert_int_equal(enroll(f, "wg1"), OUTCOME_OK);
+	r = make(f, REQUEST_APPROVE, "wg1");
+	r->options.wait = true;
+	request_start(r);
+	/* It answers the first peer's, and hangs with the second's. */
+	while (!tunnel_operation(tunnel_of(f, "wg1"))->token_name[0])
+		assert_true(sd_event_run(f->event, 30 * US_PER_SEC) > 0);
+	unplug(f, "slow");
+	idle(f);
+	assert_int_equal(f->answered, 1);
+	assert_string_equal(operation_prompt(tunnel_operation(tunnel_of(f, "wg1"))), "token-with-key");
+	(void)plug(f, "filled");
+	assert_int_equal(finish(f), OUTCOME_OK);
+	assert_string_equal(tunnel_state(tunnel_of(f, "wg1")), "approved");
 }
 
 /* The PSK is the one that the other end computes from its own private key; nothing but a DH was asked of the token. */
@@ -488,6 +516,7 @@ int main(void)
 		TEST(test_options_that_do_not_fit),
 		TEST(test_two_tokens),
 		TEST(test_waits_for_a_token),
+		TEST(test_waits_on_when_pulled_out),
 		TEST(test_psk),
 		TEST(test_a_touch_for_each_peer),
 		TEST(test_identity_holds_nothing),
