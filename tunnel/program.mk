@@ -27,3 +27,8 @@ UNIT_TESTS += tests/unit/test-tunnel-socket
 tests_unit_test_tunnel_socket_SOURCES = tests/unit/test-tunnel-socket.c tests/unit/unit.h
 tests_unit_test_tunnel_socket_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tunnel_socket_LDADD = $(TUNNELPROGRAM_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/sim/test-tunnel-rekey-sim
+tests_sim_test_tunnel_rekey_sim_SOURCES = tests/sim/test-tunnel-rekey-sim.c tests/unit/unit.h
+tests_sim_test_tunnel_rekey_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_sim_test_tunnel_rekey_sim_LDADD = tests/sim/libtunnelworld.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
