@@ -12,7 +12,7 @@ import time
 
 import dbus
 
-from broker_case import MANAGER, PEER, ROOT, TUNNEL, BrokerCase, key, read_pipe, subprocess, unittest
+from broker_case import MANAGER, OTHER_UID, PEER, ROOT, TUNNEL, BrokerCase, key, read_pipe, subprocess, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
 from schedule import x25519  # noqa: E402, the independent one
@@ -456,7 +456,7 @@ class Handshakes(ResidentCase):
 
 
 class OtherAgent(ResidentCase):
-    AGENT_UID = os.getuid() + 1 if os.getuid() else 4242
+    AGENT_UID = OTHER_UID
 
     def test_others_are_refused(self):
         self.identity()
@@ -468,13 +468,36 @@ class OtherAgent(ResidentCase):
         self.assertRefused("org.freedesktop.DBus.Error.AccessDenied", self.dh, self.public["A"], "static")
 
 
+    def test_the_agent_switches_and_no_more(self):
+        """It need not ask polkit to put the next key in its place; to give one up, it does."""
+        if os.getuid() != 0:
+            self.skipTest("only root can be two users")
+        self.polkit_says({"*": "no"})
+        self.start_polkit()
+        self.identity()
+        self.start_broker()
+        self.token()
+        self.enroll_resident()
+        self.call(self.tunnel(), TUNNEL, "Rekey", self.options())
+        new = self.own(name="NextPublicKey")
+
+        def commit(**options):
+            self.call(self.tunnel(), TUNNEL, "CommitRekey", self.options(**options))
+        for options in ({"abandon": True}, {"erase": True}):
+            self.assertRefused("Denied", self.as_other, lambda o=options: commit(**o))
+        self.as_other(commit)
+        self.assertEqual(self.own(), new)
+        self.assertRefused("Denied", self.as_other, lambda: self.call(self.tunnel(), TUNNEL, "Rekey", self.options()))
+        self.assertRefused("Denied", self.as_other, lambda: self.call(ROOT, MANAGER, "GenerateKey", self.options()))
+
+
 class PolicyLetsThrough(ResidentCase):
     def policy(self):
         return super().policy() + '<policy context="default"><allow send_destination="org.wgfido1"/></policy>'
 
     def test_the_broker_refuses_itself(self):
         self.identity()
-        self.start_broker(agent_uid=os.getuid() + 1)
+        self.start_broker(agent_uid=OTHER_UID)
         self.token()
         self.enroll_resident()
         self.approve()
