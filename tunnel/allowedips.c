@@ -126,6 +126,8 @@ static void peer_unlink(struct allowedips_node *n)
 		n->peer->allowed_ips = n->peer_next;
 	if (n->peer_next)
 		n->peer_next->peer_prev = n->peer_prev;
+	else
+		n->peer->last_allowed_ip = n->peer_prev;
 	n->peer = NULL;
 	n->peer_next = n->peer_prev = NULL;
 }
@@ -134,10 +136,12 @@ static void peer_link(struct allowedips_node *n, struct peer *peer)
 {
 	peer_unlink(n);
 	n->peer = peer;
-	n->peer_next = peer->allowed_ips;
-	if (n->peer_next)
-		n->peer_next->peer_prev = n;
-	peer->allowed_ips = n;
+	n->peer_prev = peer->last_allowed_ip;
+	if (n->peer_prev)
+		n->peer_prev->peer_next = n;
+	else
+		peer->allowed_ips = n;
+	peer->last_allowed_ip = n;
 }
 
 static struct allowedips_node *node_new(bool v6, struct bits bits, uint8_t cidr)

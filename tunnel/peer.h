@@ -43,7 +43,7 @@ struct peer {
 	struct session *previous; /* still received with */
 	struct session *next;	  /* a responder's, until a packet comes in it (whitepaper section 5.4.5) */
 	struct endpoint endpoint;
-	struct allowedips_node *allowed_ips;
+	struct allowedips_node *allowed_ips, *last_allowed_ip; /* in the order they were added */
 
 	/* Under the out lock. */
 	struct path_stage *stage;

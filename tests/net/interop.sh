@@ -4,7 +4,7 @@
 # For the tests of wgfido-tunnel against a WireGuard that nobody here wrote ($NET_WG: the kernel's, or the distribution's
 # wireguard-go), on top of lib.sh. Machine "ours" runs wgfido-tunnel, machine "theirs" the other; both call the interface wg0.
 #
-#	interop_machines	both, and a cable: 192.0.2.1, 2001:db8::1 (ours) and 192.0.2.2, 2001:db8::2 (theirs), inside 10.0.0.1,
+#	interop_machines	(INTEROP_PROGRAM: another program than wgfido-tunnel) both, and a cable: 192.0.2.1, 2001:db8::1 (ours) and 192.0.2.2, 2001:db8::2 (theirs), inside 10.0.0.1,
 #				fd00::1 and 10.0.0.2, fd00::2
 #	interop_tunnel MACHINE	starts the program of that machine, interface wg0 (ours: WGFIDO_TUNNEL_ARGS more arguments)
 #	interop_conf MACHINE [OUTER [LINE...]]	writes $NET_TMP/MACHINE.conf: ListenPort 51820, the other as peer, its Endpoint in OUTER (v4, v6, -: none),
@@ -23,7 +23,7 @@ interop_n() { [ "$1" = ours ] && echo 1 || echo 2; }
 interop_pub() { cat "$NET_TMP/$1.pub"; }
 
 interop_machines() {
-	OURS=$NET_BUILD/tunnel/wgfido-tunnel
+	OURS=$NET_BUILD/${INTEROP_PROGRAM:-tunnel/wgfido-tunnel}
 	[ "${WGFIDO_NET_OURS:-}" = theirs ] || [ -x "$OURS" ] || fail "$OURS is not built"
 	[ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
 	(: <>/dev/net/tun) 2>/dev/null || skip "this user may not open /dev/net/tun"

@@ -1,12 +1,13 @@
 # make check-net: the tests in network namespaces with a real WireGuard at both ends. Skipped where they cannot run, unless
 # WGFIDO_NET_REQUIRED=1. Folders add scripts (*.sh: an extension that the harness knows) to NET_TESTS.
 NET_TESTS += tests/net/test-lib.sh tests/net/test-office.sh tests/net/test-home.sh tests/net/test-fail-closed.sh \
-	tests/net/test-hunt.sh tests/net/test-both.sh tests/net/test-networkmanager.sh
+	tests/net/test-hunt.sh tests/net/test-both.sh tests/net/test-networkmanager.sh \
+	tests/net/test-interop.sh tests/net/test-interop-line.sh tests/net/test-interop-flood.sh tests/net/test-interop-rekeys.sh
 if HAVE_PCSC
 NET_TESTS += tests/net/test-cards.sh
 endif
 
-EXTRA_DIST += tests/net/test-cards.sh tests/net/clock-off.c tests/net/fake-networkmanager.py tests/net/lib.sh tests/net/stage.sh $(NET_TESTS)
+EXTRA_DIST += tests/net/test-cards.sh tests/net/clock-off.c tests/net/fake-networkmanager.py tests/net/flood.py tests/net/interop.sh tests/net/lib.sh tests/net/stage.sh tests/net/tcp-copy.py tests/net/udp-relay.py $(NET_TESTS)
 
 .PHONY: check-net
 check-net: all

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Twenty rekeys in a row under traffic, with wgfido-tunnel making the new keys and with the other WireGuard making them: no
+# packet is lost to the first, and after each of the second's the next packet passes.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/interop.sh"
+net_reexec "$@"
+
+INTEROP_PROGRAM=tests/net/tunnel-rekeys interop_machines
+interop_tunnel ours
+interop_tunnel theirs
+interop_conf ours v4
+interop_conf theirs -
+check "a session" interop_ping ours v4
+
+# latest-handshakes has whole seconds, so that each of these keys shows.
+net_start theirs shakes sh -c "while :; do wg show wg0 latest-handshakes | cut -f 2; sleep 0.2; done"
+lost=$(ours ping -q -n -i 0.05 -c 760 -W 2 10.0.0.2 | awk '/transmitted/ { print $1 - $4 }')
+net_stop shakes
+n=$(sort -u "$NET_TMP/shakes.log" | wc -l)
+echo "# $n different handshakes, $lost of 760 packets lost"
+check "twenty rekeys of ours" test "$n" -gt 20
+check_eq "and no packet lost" "$lost" 0
+
+# The other one cannot be told to hurry; a peer that it forgets and finds again begins anew.
+interop_conf theirs v4
+for _ in {1..20}; do
+	interop_fresh theirs
+	interop_ping theirs v4 3 || fail "the next keys of theirs"
+done
+ok "twenty times new keys of theirs"
+check "and ours still sends" interop_ping ours v4 2
