@@ -14,7 +14,10 @@
 #include "common/clock.h"
 
 /* Whitepaper section 6.1. */
+/* A test's program has another. */
+#ifndef TIMERS_REKEY_TIMEOUT_US
 #define TIMERS_REKEY_TIMEOUT_US (5 * US_PER_SEC)
+#endif
 #define TIMERS_REKEY_ATTEMPT_US (90 * US_PER_SEC)
 #define TIMERS_KEEPALIVE_US (10 * US_PER_SEC)
 #define TIMERS_UNANSWERED_US (TIMERS_KEEPALIVE_US + TIMERS_REKEY_TIMEOUT_US)

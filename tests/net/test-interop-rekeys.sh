@@ -25,8 +25,10 @@ check_eq "and no packet lost" "$lost" 0
 # The other one cannot be told to hurry; a peer that it forgets and finds again begins anew.
 interop_conf theirs v4
 for _ in {1..20}; do
+	# Two initiations in the same 1/50 s are taken for a replay, or for a flood.
+	sleep 0.1
 	interop_fresh theirs
-	interop_ping theirs v4 3 || fail "the next keys of theirs"
+	interop_ping theirs v4 12 || fail "the next keys of theirs"
 done
 ok "twenty times new keys of theirs"
 check "and ours still sends" interop_ping ours v4 2

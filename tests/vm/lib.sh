@@ -17,7 +17,7 @@
 NET_WG=kernel
 
 vm_net_test() {
-	modprobe -a wireguard veth dummy tun
+	modprobe -a wireguard veth dummy tun sch_netem
 	export WGFIDO_NET_BACKEND=kernel WGFIDO_NET_REQUIRED=1
 	exec bash "$top_srcdir/tests/net/$1"
 }
