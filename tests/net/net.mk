@@ -7,6 +7,14 @@ if HAVE_PCSC
 NET_TESTS += tests/net/test-cards.sh
 endif
 
+# Makes new keys after 1.5 s instead of 120, so that twenty rekeys can be waited for.
+check_PROGRAMS += tests/net/tunnel-rekeys
+tests_net_tunnel_rekeys_SOURCES = $(tunnel_wgfido_tunnel_SOURCES) \
+	tunnel/handshake.c tunnel/responder.c tunnel/session.c tunnel/timers.c
+tests_net_tunnel_rekeys_CFLAGS = $(tunnel_libtunnel_a_CFLAGS) \
+	'-DSESSION_REKEY_AFTER_US=(1500 * US_PER_MS)' '-DTIMERS_REKEY_TIMEOUT_US=US_PER_SEC'
+tests_net_tunnel_rekeys_LDADD = $(tunnel_wgfido_tunnel_LDADD)
+
 EXTRA_DIST += tests/net/test-cards.sh tests/net/clock-off.c tests/net/fake-networkmanager.py tests/net/flood.py tests/net/interop.sh tests/net/lib.sh tests/net/stage.sh tests/net/tcp-copy.py tests/net/udp-relay.py $(NET_TESTS)
 
 .PHONY: check-net
