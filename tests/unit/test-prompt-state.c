@@ -357,6 +357,10 @@ static void test_pin(void **state)
 	expect(f, "ask wg0");
 	assert_false(f->question.confirm || f->question.has_pin);
 	assert_string_equal(f->question.text, "Type the PIN of Blue to open office (wg0) for 8 h, then touch it.");
+	f->tunnels[0].touch_policy = text("never");
+	f->tunnels[0].held = text("resident");
+	prompt_question_text(&f->question, &f->facts[0]);
+	assert_string_equal(f->question.text, "Type the PIN of Blue to open office (wg0) for 8 h.");
 	prompt_pin(f->prompt, "wg0", OUTCOME_OK, pin, "");
 	expect(f, "approve+pin wg0");
 	/* Wrong: said, and not asked for again unless the user wants to. */
