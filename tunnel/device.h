@@ -52,7 +52,7 @@ struct path_ops {
 	 * to->from it is zeroed and the datagram sent again. */
 	int (*send_message)(void *path, const void *bytes, size_t len, struct endpoint *to);
 	/*
-	 * Encrypts in peer->current and sends what is staged; when nothing is, and always_one, a keepalive. Does nothing without a session
+	 * Encrypts in peer_sending and sends what is staged; when nothing is, and always_one, a keepalive. Does nothing without a session
 	 * that may be sent with. Tells traffic as the out thread does (peer_note_sent).
 	 */
 	void (*send_staged)(void *path, struct peer *peer, uint64_t now_us, bool always_one);

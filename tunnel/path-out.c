@@ -108,6 +108,7 @@ static void stage_all(struct path *p, struct peer *peer, struct gso *g)
 static unsigned int out_packet(struct path *p, const struct virtio_net_hdr *h, uint8_t *packet, size_t len)
 {
 	struct peer *peer = allowedips_lookup_destination(&p->device->allowed_ips, packet, len);
+	struct session *session;
 	unsigned int n = 0;
 	struct gso g;
 	uint8_t ecn;
@@ -116,17 +117,18 @@ static unsigned int out_packet(struct path *p, const struct virtio_net_hdr *h, u
 	if (!peer || !endpoint_known(&peer->endpoint) || gso_begin(&g, h, packet, len) < 0)
 		return 1;
 	/* A session has come up, and control is about to send what waits: that goes first. */
-	if (peer->stage && session_may_send(peer->current, p->out.now_us, 1))
+	session = peer_sending(peer);
+	if (peer->stage && session_may_send(session, p->out.now_us, 1))
 		path_out_staged(p, peer, false);
 	ecn = ecn_outer(packet);
 	for (size_t segment; (segment = gso_next_len(&g)) > 0; n++) {
 		uint8_t *text;
 
-		if (!session_may_send(peer->current, p->out.now_us, 1)) {
+		if (!session_may_send(session, p->out.now_us, 1)) {
 			stage_all(p, peer, &g);
 			return n + 1;
 		}
-		text = run_add(p, peer, peer->current, segment, ecn);
+		text = run_add(p, peer, session, segment, ecn);
 		if (!text)
 			break;
 		gso_next(&g, text);
@@ -136,22 +138,23 @@ static unsigned int out_packet(struct path *p, const struct virtio_net_hdr *h, u
 
 void path_out_staged(struct path *p, struct peer *peer, bool always_one)
 {
+	struct session *const session = peer_sending(peer);
 	const uint8_t *packet;
 	bool sent = false;
 	size_t len;
 
 	if (!endpoint_known(&peer->endpoint))
 		return;
-	while (peer->stage && session_may_send(peer->current, p->out.now_us, 1) &&
+	while (peer->stage && session_may_send(session, p->out.now_us, 1) &&
 		(packet = stage_take(p->out.stages, &peer->stage, &len))) {
-		uint8_t *const text = run_add(p, peer, peer->current, len, ecn_outer(packet));
+		uint8_t *const text = run_add(p, peer, session, len, ecn_outer(packet));
 
 		if (text)
 			memcpy(text, packet, len);
 		sent = sent || text;
 	}
-	if (!sent && always_one && session_may_send(peer->current, p->out.now_us, 1))
-		(void)run_add(p, peer, peer->current, 0, 0);
+	if (!sent && always_one && session_may_send(session, p->out.now_us, 1))
+		(void)run_add(p, peer, session, 0, 0);
 	path_flush(p);
 }
 

@@ -71,8 +71,10 @@ void peer_note_received(struct peer *p, struct session *s, uint64_t now_us, uint
 		begin_waiting(&t->unacknowledged_since_us, now_us);
 		wake(p);
 	}
-	if (s == p->next)
+	if (s == p->next) {
+		atomic_store(&s->confirmed, true);
 		peer_raise(p, PEER_CONFIRMED);
+	}
 	if (!endpoint_equal(from, &p->endpoint)) {
 		p->seen_endpoint = *from;
 		peer_raise(p, PEER_ROAMED);

@@ -66,9 +66,18 @@ struct peer {
 void peer_raise(struct peer *p, uint32_t flags);
 
 /*
+ * Out thread, its lock held: the session to send with, or NULL. A responder's next counts from its first packet on, before control has put
+ * it in current's place: the answer to that packet comes at once, and who began anew knows the old session no more.
+ */
+static inline struct session *peer_sending(const struct peer *p)
+{
+	return p->next && atomic_load(&p->next->confirmed) ? p->next : p->current;
+}
+
+/*
  * What a path thread calls per batch and peer.
  *
- * Out thread, its lock held: bytes were sent in s (peer->current), n_data > 0 of the packets were data, the others keepalives.
+ * Out thread, its lock held: bytes were sent in s (peer_sending), n_data > 0 of the packets were data, the others keepalives.
  */
 void peer_note_sent(struct peer *p, const struct session *s, uint64_t now_us, uint64_t bytes, uint64_t n_data);
 /*

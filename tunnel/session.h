@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,6 +55,7 @@ struct session {
 	const uint8_t *send_key;   /* 32 bytes in keys */
 	const uint8_t *receive_key;
 	uint64_t send_counter;	   /* of the next packet */
+	_Atomic bool confirmed;	   /* a packet came in it: a responder's next is sent with from then on (tunnel/peer.h, peer_sending) */
 	bool rekey_asked;	   /* the in thread has asked once (a receiver's early rekey) */
 	struct replay replay;
 };

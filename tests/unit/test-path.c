@@ -22,6 +22,11 @@
 static uint8_t text[70000];
 static const struct virtio_net_hdr none;
 
+static uint64_t now_us(void)
+{
+	return clock_now(&clock_system).boot_us;
+}
+
 static struct shape shape_of(bool v6, bool udp)
 {
 	return (struct shape){ .v6 = v6, .udp = udp, .ttl = 60, .flags = 0x10, .port = 4000, .window = 500 };
@@ -226,6 +231,31 @@ static void test_roams(void **state)
 	assert_true(endpoint_equal(&l->f.peer->seen_endpoint, &l->from));
 }
 
+/* The answer to the first packet in a responder's new session goes out in it, whether or not control has had its turn. */
+static void test_next_is_confirmed(void **state)
+{
+	struct lone *l = *state;
+	struct peer *p = l->f.peer;
+	struct session *const old = p->current;
+	struct shape s = shape_of(false, true);
+	uint8_t packet[1500];
+	const size_t len = ref_packet(packet, &s, text, 100);
+
+	p->current = NULL;
+	l->index = path_fixture_session(&l->f, KEY);
+	p->next = p->current;
+	p->current = old;
+	path_ops.send_staged(l->f.path, p, now_us(), true);
+	assert_int_equal(old->send_counter, 1);
+	assert_int_equal(p->next->send_counter, 0);
+	inject_inner(l, 0, packet, len);
+	expect_packet(l, packet, len);
+	assert_true(atomic_load(&p->flags) & PEER_CONFIRMED);
+	path_ops.send_staged(l->f.path, p, now_us(), true);
+	assert_int_equal(old->send_counter, 1);
+	assert_int_equal(p->next->send_counter, 1);
+}
+
 static void test_handshakes_go_to_control(void **state)
 {
 	struct lone *l = *state;
@@ -303,11 +333,6 @@ static int two_teardown(void **state)
 	path_fixture_clear(&t->b);
 	free(t);
 	return 0;
-}
-
-static uint64_t now_us(void)
-{
-	return clock_now(&clock_system).boot_us;
 }
 
 /* What arrives is one stream of TCP, however it was cut and put together. */
@@ -494,6 +519,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, lone_setup, lone_teardown),
 		cmocka_unit_test_setup_teardown(test_keepalive, lone_setup, lone_teardown),
 		cmocka_unit_test_setup_teardown(test_roams, lone_setup, lone_teardown),
+		cmocka_unit_test_setup_teardown(test_next_is_confirmed, lone_setup, lone_teardown),
 		cmocka_unit_test_setup_teardown(test_handshakes_go_to_control, lone_setup, lone_teardown),
 		cmocka_unit_test_setup_teardown(test_ecn_in, lone_setup, lone_teardown),
 		cmocka_unit_test_setup_teardown(test_stream, two_setup, two_teardown),
