@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "common/encoding.h"
 #include "common/log.h"
@@ -153,6 +155,8 @@ static int drop(struct program *p)
 	r = secret_init();
 	if (r == 0)
 		r = privileges_drop(&p->privileges, &dropped);
+	if (r == 0)
+		r = privileges_restrict();
 	if (r < 0)
 		return fail(p, r, "privileges cannot be dropped");
 	if (p->privileges.is_root && !dropped)
@@ -311,6 +315,8 @@ int main(int argc, char **argv)
 
 	if (parse(&p, argc, argv, &status) <= 0)
 		return status;
+	/* What we were started with is none of ours: whoever waits for its end would wait for ours. */
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
 	log_open(PROGRAM, p.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	r = privileges_find(&p.privileges, USER);
 	if (r < 0) {

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -66,6 +67,39 @@ static void bounding_set_shrink(void)
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		if (!(KEPT >> cap & 1))
 			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+}
+
+static const char *const refused[] = {
+	"execve", "execveat", "fork", "vfork",
+	"ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd", "perf_event_open", "userfaultfd",
+	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid", "capset",
+	"unshare", "setns", "chroot", "pivot_root", "mount", "umount2", "move_mount", "open_tree", "fsopen", "fsmount", "mount_setattr",
+	"open_by_handle_at", "name_to_handle_at", "mknod", "mknodat", "acct", "swapon", "swapoff", "reboot", "kexec_load", "kexec_file_load",
+	"init_module", "finit_module", "delete_module", "bpf", "add_key", "request_key", "keyctl",
+	"io_uring_setup", "io_uring_enter", "io_uring_register", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime",
+	"iopl", "ioperm", "sethostname", "setdomainname", "syslog", "quotactl", "personality",
+};
+
+int privileges_restrict(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r;
+
+	if (!filter)
+		return -ENOMEM;
+	/* Other ABIs' calls, which the list does not name. */
+	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	for (size_t i = 0; r == 0 && i < sizeof(refused) / sizeof(*refused); i++) {
+		const int number = seccomp_syscall_resolve_name(refused[i]);
+
+		/* Not every architecture, nor every libseccomp, has every call. */
+		if (number != __NR_SCMP_ERROR && number >= 0)
+			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
+	}
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
 }
 
 /* 0: done; -EINVAL: this user namespace has no such user. */

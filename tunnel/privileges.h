@@ -19,6 +19,13 @@ struct privileges {
 int privileges_find(struct privileges *ret, const char *user);
 
 /*
+ * For good, of all threads that come after it: no programs, no other processes' memory, no namespaces, mounts, modules, keyrings, bpf,
+ * io_uring, nor another user. The calls that remain are what packets, configuration and the message bus take, and more; the unit's
+ * filter is narrower. After privileges_drop. 0 or a negative errno.
+ */
+int privileges_restrict(void);
+
+/*
  * For good: supplementary groups, ids, bounding set and ambient set; no new privileges by exec; not dumpable (changing ids
  * switches that on again where the system says so). Of the whole process only as long as there is one thread.
  * *ret_dropped: it is another user now. 0, or a negative errno: do not go on.

@@ -15,7 +15,7 @@ tunnel_wgfido_tunnel_SOURCES = tunnel/main.c tunnel/bus.c tunnel/bus.h tunnel/da
 tunnel_wgfido_tunnel_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 tunnel_wgfido_tunnel_LDADD = $(BUS_LIBS) $(TUNNELPROGRAM_LIBS)
 
-NET_TESTS += tests/net/test-tunnel-program.sh tests/net/test-tunnel-resident.sh tests/net/test-tunnel-rekey.sh
+NET_TESTS += tests/net/test-tunnel-program.sh tests/net/test-tunnel-resident.sh tests/net/test-tunnel-rekey.sh tests/net/test-office-tunnel.sh
 EXTRA_DIST += tests/net/memory-has.py
 
 UNIT_TESTS += tests/unit/test-static-key-broker

@@ -50,7 +50,7 @@ FENCES = [
     (r"cbor\.h", r"token/"),
     (r"openssl/.*", r"token/|daemon/mac1\.c$|tunnel/(blake2s|aead-[a-z-]*)\.c$"),
     (r"intel-ipsec-mb\.h|dlfcn\.h", r"tunnel/aead-ipsec-mb\.c$"),
-    (r"seccomp\.h", r"token/|tunnel/socket\.c$"),
+    (r"seccomp\.h", r"token/|tunnel/(privileges|socket)\.c$"),
     (r"linux/rtnetlink\.h", r"agent/|tunnel/link\.c$"),
     (r"libmnl/.*|linux/(wireguard|genetlink|if_link)\.h", r"agent/"),
     (r"linux/usb/.*", r"token/soft/usb\.c$"),

@@ -27,7 +27,7 @@
 #	net_stop NAME [SIGNAL]	signals it (TERM) and waits for its end
 #
 # WireGuard
-#	wg_create NS IFACE	makes an interface; with wireguard-go: starts it (as daemon wg-NS-IFACE) and waits for its socket
+#	wg_create NS IFACE	makes an interface; with wireguard-go (or $NET_USERSPACE): starts it (as daemon wg-NS-IFACE) and waits for its socket
 #	wg_up NS IFACE ADDR/LEN CONF	wg_create, then wg setconf with the file CONF, address, up. ADDR may be "" (none). Routes to
 #				allowed-ips beyond ADDR's own network are the caller's to add.
 #	wg_down NS IFACE	deletes it; ends its wireguard-go
@@ -310,7 +310,7 @@ wg_create()
 	if [ "$NET_WG" = kernel ]; then
 		ip -n "$ns" link add "$iface" type wireguard
 	else
-		net_start "$ns" "wg-$ns-$iface" env LOG_LEVEL="${WGFIDO_NET_LOG_LEVEL:-error}" wireguard-go -f "$iface"
+		net_start "$ns" "wg-$ns-$iface" env LOG_LEVEL="${WGFIDO_NET_LOG_LEVEL:-error}" "${NET_USERSPACE:-wireguard-go}" -f "$iface"
 		wait_for 10 wg_answers "$ns" "$iface" || fail "wireguard-go $iface does not answer on its socket"
 	fi
 }

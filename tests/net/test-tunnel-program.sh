@@ -82,7 +82,7 @@ net_stop tunnel KILL
 check "killed, its socket goes all the same" wait_for 5 all_gone
 
 # Nobody who waits for its output waits for its end.
-out=$(net_in laptop wgfido-tunnel home 2>&1)
+out=$(net_in laptop wgfido-tunnel home 2>&1 9>&1)
 check "in the background it holds nothing of who started it: $out" test -S "$run/home.sock"
 ip -n laptop link delete home
 check "deleting the interface ends it" wait_for 5 all_gone
@@ -93,6 +93,7 @@ if grep -q '^TracerPid' "/proc/$pid/status" 2>/dev/null; then
 	caps=$(awk '/^CapPrm/ { print $2 }' "/proc/$pid/status")
 	check_eq "it has CAP_NET_ADMIN and no other" "$caps" 0000000000001000
 	check_eq "and no new privileges" "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$pid/status")" 1
+	check_eq "it starts no programs" "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" 2
 	check_eq "its janitor has none" "$(awk '/^CapPrm/ { print $2 }' "/proc/$(pgrep -x wgfido-tun-sock)/status")" 0000000000000000
 fi
 ip -n laptop link delete home

@@ -159,6 +159,23 @@ static uint64_t capabilities(void)
 	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
 }
 
+static void child_is_restricted(void)
+{
+	char *const argv[] = { (char *)(uintptr_t)"true", NULL };
+
+	assert_int_equal(privileges_restrict(), 0);
+	assert_int_equal(execv("/bin/true", argv), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(syscall(SYS_unshare, 0), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(setuid(geteuid()), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(syscall(SYS_ptrace, 0, 0, 0, 0), -1);
+	assert_int_equal(errno, EPERM);
+	/* What it lives on. */
+	assert_true(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+}
+
 static void child_drops(void)
 {
 	struct privileges p = { .is_root = geteuid() == 0, .uid = 65534, .gid = 65534 };
@@ -217,6 +234,7 @@ static void test_privileges(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		child_drops();
+		child_is_restricted();
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
