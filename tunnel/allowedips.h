@@ -32,7 +32,7 @@ void allowedips_remove(struct allowedips *a, int family, const void *address, ui
 void allowedips_remove_peer(struct allowedips *a, struct peer *peer);
 void allowedips_clear(struct allowedips *a);
 
-/* The peer's blocks, in no order worth mentioning; peer->allowed_ips heads them. node NULL: the first; NULL: no more. */
+/* The peer's blocks, in the order they came; peer->allowed_ips heads them. node NULL: the first; NULL: no more. */
 const struct allowedips_node *allowedips_next(const struct peer *peer, const struct allowedips_node *node);
 /* ret_address takes 16 bytes (4 of them used for AF_INET). */
 void allowedips_describe(const struct allowedips_node *node, int *ret_family, uint8_t ret_address[static 16], uint8_t *ret_cidr);

@@ -41,8 +41,14 @@ void control_clear(struct control *c)
 static void close_refused(struct control *c, bool all, uint64_t now_us)
 {
 	struct device *d = c->device;
+	bool closing = false;
 
-	device_lock(d);
+	for (const struct peer *p = d->first_peer; p && !closing; p = p->next_peer)
+		closing = (p->current || p->previous || p->next) && (all || !c->key->ops->approved(c->key, p->public_key));
+	if (closing)
+		device_lock_closing(d);
+	else
+		device_lock(d);
 	for (struct peer *p = d->first_peer; p; p = p->next_peer)
 		if (all || !c->key->ops->approved(c->key, p->public_key))
 			handshake_close_locked(p->handshake);
@@ -70,22 +76,17 @@ static void key_changed(void *userdata)
 	begin_persistent(c, now);
 }
 
-/* With the key that goes. Sessions are kept to be received with when another key takes its place. */
-static void forget_key(struct control *c, bool sessions, uint64_t now_us)
+/* When another key takes its place: what the last session receives is still taken. */
+static void forget_key(struct control *c, uint64_t now_us)
 {
 	struct device *d = c->device;
 
-	while (c->first_responder)
-		responder_free(c->first_responder);
 	for (struct peer *p = d->first_peer; p; p = p->next_peer) {
 		struct handshake *h = p->handshake;
 		struct session *current = p->current;
 
 		device_lock(d);
-		if (sessions)
-			p->current = NULL;
-		else
-			current = NULL;
+		p->current = NULL;
 		handshake_close_locked(h);
 		p->previous = current;
 		device_unlock(d);
@@ -104,8 +105,12 @@ int control_set_key(struct control *c, struct static_key *key, struct instant no
 		r = cookie_checker_init(&c->checker, key->public_key);
 	if (r < 0)
 		key = static_key_free(key);
-	if (c->key)
-		forget_key(c, key != NULL, now.boot_us);
+	while (c->first_responder)
+		responder_free(c->first_responder);
+	if (c->key && key)
+		forget_key(c, now.boot_us);
+	else if (c->key)
+		close_refused(c, true, now.boot_us);
 	c->key = static_key_free(c->key);
 	c->bucket = (struct bucket){ 0 };
 	if (!key)

@@ -58,6 +58,13 @@ void device_lock(struct device *d)
 		pthread_mutex_lock(&d->path_lock[i]);
 }
 
+void device_lock_closing(struct device *d)
+{
+	atomic_store(&d->closing, true);
+	device_lock(d);
+	atomic_store(&d->closing, false);
+}
+
 void device_unlock(struct device *d)
 {
 	for (int i = _DEVICE_PATHS; i-- > 0;)

@@ -15,6 +15,8 @@
  *    lock. One path thread never takes the other's lock.
  * 3. When control wants in, the path threads let it: device_path_lock goes through a gate that control holds meanwhile, so that a thread
  *    that unlocks and locks again at once under load does not keep it out. Idle, that is one relaxed load.
+ *    Where a tunnel is closed, nothing waits for a thread that holds its lock and was preempted: what it has in hand when it goes on
+ *    is not sent any more (device_closing). Others than those that are closed lose a batch by it.
  * 4. What the path threads write: a session's send_counter (out) and replay (in), a peer's stage (out) and seen_endpoint (in), each
  *    under its own lock; the atomics of struct peer. Control touches stage and send_counter only through struct path_ops.
  * 5. From the path threads to control: the atomics, peer_raise (a lock-free list of peers that want attention), the inbox for
@@ -72,6 +74,7 @@ struct device {
 	pthread_mutex_t path_lock[_DEVICE_PATHS];
 	pthread_mutex_t gate;
 	_Atomic bool gate_closed;
+	_Atomic bool closing;
 
 	struct peer *_Atomic attention;
 	int kick_fd; /* eventfd, non-blocking: control polls it */
@@ -108,6 +111,14 @@ static inline void device_path_unlock(struct device *d, enum device_path which)
 /* Control: both. Not recursive. */
 void device_lock(struct device *d);
 void device_unlock(struct device *d);
+/* The same, when something is closed: from the call on, nothing more is sent or written by the path threads. */
+void device_lock_closing(struct device *d);
+
+/* A path thread, its lock held, before each send or write. True: throw away what is in hand, and unlock. */
+static inline bool device_closing(const struct device *d)
+{
+	return atomic_load_explicit(&d->closing, memory_order_relaxed);
+}
 
 /* In thread: a handshake message for control. False: dropped. */
 bool device_deliver(struct device *d, const void *bytes, size_t len, const struct endpoint *from);

@@ -53,7 +53,8 @@ static void write_out(struct path *p)
 
 	while ((n = gro_next(&p->in.gro, &cursor, &iov)) > 0)
 		/* An interface that is down takes nothing; what it does not take is lost. */
-		(void)!writev(p->tun.fd, iov, n);
+		if (!device_closing(p->device))
+			(void)!writev(p->tun.fd, iov, n);
 }
 
 /* What is told control per batch, session and place. */
@@ -97,6 +98,8 @@ static void in_process(struct path *p)
 	struct in *const in = &p->in;
 	struct note note = { 0 };
 
+	if (device_closing(p->device))
+		in->n = 0;
 	open_all(in);
 	for (unsigned int i = 0; i < in->n; i++) {
 		struct aead_packet *const text = &in->texts[i];

@@ -49,9 +49,11 @@ void path_flush(struct path *p)
 		put_le32(header + 8, (uint32_t)r->packets[i].counter);
 		put_le32(header + 12, (uint32_t)(r->packets[i].counter >> 32));
 	}
-	aead_seal(p->out.cipher, r->session->send_key, r->packets, r->n);
-	send_run(p, r);
-	peer_note_sent(r->peer, r->session, p->out.now_us, r->used, r->n_data);
+	if (!device_closing(p->device)) {
+		aead_seal(p->out.cipher, r->session->send_key, r->packets, r->n);
+		send_run(p, r);
+		peer_note_sent(r->peer, r->session, p->out.now_us, r->used, r->n_data);
+	}
 	r->n = r->n_data = 0;
 	r->used = 0;
 	r->full = false;

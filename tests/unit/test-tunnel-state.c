@@ -532,6 +532,40 @@ static void test_threads(void **state)
 	device_clear(&d);
 }
 
+/* A thread that would be busy under its lock for long: it lets go when something is closed. */
+static void *slow_thread(void *userdata)
+{
+	struct busy *b = userdata;
+
+	device_path_lock(b->d, DEVICE_OUT);
+	atomic_store(&b->raised, 1);
+	for (uint64_t i = 0; !device_closing(b->d) && i < UINT64_C(4000000000); i++)
+		;
+	b->delivered = device_closing(b->d);
+	device_path_unlock(b->d, DEVICE_OUT);
+	return NULL;
+}
+
+static void test_closing(void **state)
+{
+	struct device d;
+	struct busy b = { .d = &d };
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(device_init(&d, NULL, NULL), 0);
+	assert_false(device_closing(&d));
+	assert_int_equal(pthread_create(&thread, NULL, slow_thread, &b), 0);
+	while (!atomic_load(&b.raised))
+		;
+	device_lock_closing(&d);
+	assert_int_equal(b.delivered, 1);
+	assert_false(device_closing(&d));
+	device_unlock(&d);
+	pthread_join(thread, NULL);
+	device_clear(&d);
+}
+
 static void test_software_key(void **state)
 {
 	struct secret *private_key = secret_new(32);
@@ -571,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_inbox),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_software_key),
 	};
 

@@ -282,7 +282,7 @@ static void test_set_and_get(void **state)
 	assert_int_equal(n_rebinds, 2);
 	assert_get("private_key=" PRIVATE "\nlisten_port=5555\n"
 		   "public_key=" A "\n" NO_PSK "endpoint=192.0.2.1:9\n" NEVER
-		   "persistent_keepalive_interval=0\nallowed_ip=fd00::/64\nallowed_ip=10.0.0.0/8\n"
+		   "persistent_keepalive_interval=0\nallowed_ip=10.0.0.0/8\nallowed_ip=fd00::/64\n"
 		   "public_key=" B "\npreshared_key=" PSK "\nprotocol_version=1\n" NEVER
 		   "persistent_keepalive_interval=0\nallowed_ip=10.1.0.0/16\n");
 	/* Another takes a block over; one is taken away; update_only and remove of nobody do nothing; PSK off. */
