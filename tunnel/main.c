@@ -23,6 +23,7 @@
 #include "tunnel/loop.h"
 #include "tunnel/path.h"
 #include "tunnel/privileges.h"
+#include "tunnel/settle.h"
 #include "tunnel/socket.h"
 #include "tunnel/tun.h"
 #include "tunnel/uapi-server.h"
@@ -251,6 +252,7 @@ static int run(struct program *p)
 		r = start(p);
 	if (r < 0)
 		return r;
+	settle();
 	log_info("%s: ready", p->ifname);
 	(void)sd_notify(0, "READY=1");
 	daemonise_end(&p->daemonise, PROGRAM);

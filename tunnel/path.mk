@@ -6,6 +6,7 @@ tunnel_libtunnel_a_SOURCES += \
 	tunnel/gso.c tunnel/gso.h \
 	tunnel/inet.h \
 	tunnel/path.c tunnel/path.h tunnel/path-impl.h tunnel/path-in.c tunnel/path-out.c \
+	tunnel/settle.c tunnel/settle.h \
 	tunnel/stage.c tunnel/stage.h \
 	tunnel/tun.c tunnel/tun.h \
 	tunnel/udp.c tunnel/udp-receive.c tunnel/udp.h

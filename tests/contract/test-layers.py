@@ -49,6 +49,7 @@ FENCES = [
     (r"hidapi\.h", r"token/hid[a-z-]*\.[ch]$"),
     (r"cbor\.h", r"token/"),
     (r"openssl/.*", r"token/|daemon/mac1\.c$|tunnel/(blake2s|aead-[a-z-]*)\.c$"),
+    (r"(link|malloc)\.h", r"tunnel/settle\.c$"),
     (r"intel-ipsec-mb\.h|dlfcn\.h", r"tunnel/aead-ipsec-mb\.c$"),
     (r"seccomp\.h", r"token/|tunnel/(privileges|socket)\.c$"),
     (r"linux/rtnetlink\.h", r"agent/|tunnel/link\.c$"),
