@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +36,9 @@ static int teardown(void **state)
 }
 
 /* Exit status, or 1000 + the signal that killed it. */
+/* In place of a path: the token is behind a socket that is connected already. */
+static const char connected[] = "connected";
+
 static int in_sandbox(int (*attempt)(const struct sandbox *s), const char *path)
 {
 	struct sandbox s;
@@ -43,7 +47,7 @@ static int in_sandbox(int (*attempt)(const struct sandbox *s), const char *path)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (sandbox_enter(&s, path) < 0)
+		if ((path == connected ? sandbox_enter_connected(&s) : sandbox_enter(&s, path)) < 0)
 			_exit(99);
 		_exit(attempt(&s));
 	}
@@ -205,6 +209,33 @@ static void test_sockets(void **state)
 	assert_int_equal(in_sandbox(seqpacket_socket, NULL), 0);
 }
 
+/* A smart card's worker, and the monitor of readers: no socket of any kind, no file, but the deadline's timer. */
+static int arm_timer(const struct sandbox *s)
+{
+	const struct itimerval soon = {.it_value.tv_sec = 60};
+
+	(void)s;
+	return setitimer(ITIMER_REAL, &soon, NULL) < 0 ? errno : 0;
+}
+
+static void test_connected(void **state)
+{
+	int r = in_sandbox(open_anything_soft, connected);
+
+	(void)state;
+	assert_true(r == 0 || r == SKIPPED);
+	assert_int_equal(in_sandbox(internet_socket, connected), 1000 + SIGSYS);
+	assert_int_equal(in_sandbox(stream_socket, connected), 1000 + SIGSYS);
+	assert_int_equal(in_sandbox(seqpacket_socket, connected), 1000 + SIGSYS);
+	assert_int_equal(in_sandbox(execute, connected), 1000 + SIGSYS);
+	assert_int_equal(in_sandbox(signal_parent, connected), 1000 + SIGSYS);
+	assert_int_equal(in_sandbox(executable_memory, connected), 1000 + SIGSYS);
+	assert_int_equal(in_sandbox(ordinary_work, connected), 0);
+	assert_int_equal(in_sandbox(arm_timer, connected), 0);
+	/* no other worker has it */
+	assert_int_equal(in_sandbox(arm_timer, node), 1000 + SIGSYS);
+}
+
 static void test_work_goes_on(void **state)
 {
 	(void)state;
@@ -233,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_no_files_at_all_for_a_software_token),
 		cmocka_unit_test(test_no_programs),
 		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_connected),
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_a_node_that_is_gone),
 	};

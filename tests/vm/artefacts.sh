@@ -18,8 +18,8 @@ vm_modules_image="$vm_modules_boot virtio_rng wireguard uhid hid-generic usbhid 
 
 # In the image: the system, then what our programs are linked with, then what the tests use.
 vm_packages="systemd systemd-sysv dbus polkitd udev kmod libpam-systemd network-manager wireguard-tools fido2-tools
-	libfido2-1 libhidapi-hidraw0 libsodium23 libsystemd0 libmnl0 libssl3 libcbor0.8 libinih1 libjansson4 libseccomp2
-	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client cryptsetup-bin cpio"
+	libfido2-1 libhidapi-hidraw0 libsodium23 libsystemd0 libmnl0 libssl3 libcbor0.8 libinih1 libjansson4 libseccomp2 libpcsclite1
+	iproute2 iputils-ping jq procps util-linux tcpdump openssh-client cryptsetup-bin cpio pcscd vsmartcard-vpcd"
 
 vm_say() { printf '# %s\n' "$*"; }
 
