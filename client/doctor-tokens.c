@@ -67,6 +67,7 @@ static void check_pins(struct doctor *d, const struct proxy_tunnel *t)
 static void check_pcscd(struct doctor *d)
 {
 	char path[512];
+	bool asks;
 
 	if (d->gateway)
 		return;
@@ -75,8 +76,11 @@ static void check_pcscd(struct doctor *d)
 		doctor_note(d, "Smart cards are not seen: pcscd is not there; FIDO2 keys do not need it");
 		return;
 	}
+	/* Some distributions build pcscd without polkit: it then asks nobody. */
+	snprintf(path, sizeof(path), "%s" WGFIDO_POLKIT_ACTIONSDIR "/org.debian.pcsc-lite.policy", d->root);
+	asks = access(path, F_OK) == 0;
 	snprintf(path, sizeof(path), "%s" WGFIDO_POLKIT_RULESDIR "/50-wgfido-cards.rules", d->root);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
+	if (asks && access(path, F_OK) < 0 && errno == ENOENT)
 		doctor_wrong(d, "install wgfido anew; polkit reads " WGFIDO_POLKIT_RULESDIR "/50-wgfido-cards.rules",
 			"pcscd lets the broker at no smart card: the rule for it is missing");
 	else

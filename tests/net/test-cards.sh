@@ -31,7 +31,8 @@ start_card()
 	local n=$1
 
 	mkfifo "$NET_TMP/slot/in$n"
-	"$NET_BUILD/tests/card/vicc" $((35963 + n)) "${@:2}" <"$NET_TMP/slot/in$n" >"$NET_TMP/slot/out$n" 2>"$NET_TMP/vicc$n.log" &
+	: >"$NET_TMP/slot/out$n" # before it is looked into
+	"$NET_BUILD/tests/card/vicc" $((35963 + n)) "${@:2}" <"$NET_TMP/slot/in$n" >>"$NET_TMP/slot/out$n" 2>"$NET_TMP/vicc$n.log" &
 	# shellcheck disable=SC1083 # the descriptor goes into an array
 	exec {card_fd[n]}>"$NET_TMP/slot/in$n"
 }

@@ -9,17 +9,18 @@ card_is_listed() { wgfido tokens | grep -q "id *card-"; }
 says_denied() { journalctl -b -q --no-pager -u wgfidod | grep -q "pcscd lets wgfido at no smart card"; }
 pcscd_listens() { ss -Hltn "sport = :35963" | grep -q .; }
 
-# Without the rule nobody without a session gets at a card.
-mv "$rule" "$NET_TMP/rule"
-systemctl restart polkit pcscd.socket
-systemctl restart wgfidod
-check "without its rule the broker is denied, and says so" wait_for 40 says_denied
-check "doctor names the rule" sh -c 'wgfido doctor | grep -q "the rule for it is missing"'
-
-cp "$NET_TMP/rule" "$rule"
-systemctl restart polkit
-systemctl restart wgfidod
-check "with it pcscd is started by its socket" wait_for 40 pcscd_listens
+check "the rule for pcscd is where polkit reads it" test -e "$rule"
+# Without it nobody without a session gets at a card, where pcscd asks polkit at all (that of Debian 12 does not).
+if [ -e /usr/share/polkit-1/actions/org.debian.pcsc-lite.policy ]; then
+	mv "$rule" "$NET_TMP/rule"
+	systemctl restart polkit pcscd.socket wgfidod
+	check "without its rule the broker is denied, and says so" wait_for 40 says_denied
+	check "doctor names the rule" sh -c 'wgfido doctor | grep -q "the rule for it is missing"'
+	cp "$NET_TMP/rule" "$rule"
+	systemctl restart polkit
+fi
+systemctl restart pcscd.socket wgfidod
+check "pcscd is started by its socket" wait_for 40 pcscd_listens
 mkfifo "$NET_TMP/card"
 "$NET_BUILD/tests/card/vicc" 35963 <"$NET_TMP/card" >"$NET_TMP/card.log" 2>&1 &
 exec 9>"$NET_TMP/card"
