@@ -99,7 +99,7 @@ struct wire_request {
 	uint16_t x_cached_seconds;   /* as in struct wire_x_key */
 	uint8_t x_point[32];	     /* DH: the other side's public key */
 	struct secret *x_key;	     /* IMPORT: 32 bytes; else NULL. Owned */
-	bool x_keep;		     /* DH, cards: the PIN-verified session stays until FORGET, or the worker's end */
+	bool x_keep;		     /* DH, cards: the PIN-verified session stays until FORGET, a DH without this, or the worker's end */
 	struct secret *x_host_key;   /* PAIR and CTAPHID slots: this host's static channel key, 32 bytes; else NULL. Owned */
 	bool x_paired;		     /* exactly with CTAPHID slots: the two below hold */
 	uint8_t x_host_index;	     /* as PAIR answered */

@@ -273,11 +273,30 @@ static void test_kept_session(void **state)
 	assert_int_equal(refused(x, OPENPGP(NULL, true), &result), OUTCOME_PIN_REQUIRED);
 	/* what ends with the worker ends in the card */
 	right(x, PIV("123456", true), x->e.slots[0].secret);
-	right(x, PIV(NULL, false), x->e.slots[0].secret);
+	right(x, PIV(NULL, true), x->e.slots[0].secret);
 	assert_true(x->e.pin.verified);
 	x->card = card_free(x->card);
 	assert_false(x->e.pin.verified);
 	assert_int_equal(card_new(&x->card, &x->f.pcsc, "x", &x->clock.clock), 0);
+}
+
+/* The last of several operations under one PIN does not keep it: whether it works or not, the card is reset then. */
+static void test_session_of_several(void **state)
+{
+	struct fixture *x = *state;
+	struct wire_result result;
+
+	right(x, OPENPGP("123456", true), x->e.decipher.secret);
+	right(x, OPENPGP(NULL, true), x->e.decipher.secret);
+	right(x, OPENPGP(NULL, false), x->e.decipher.secret);
+	assert_false(x->e.pw1.verified);
+	assert_false(x->f.connected);
+	assert_int_equal(refused(x, OPENPGP(NULL, true), &result), OUTCOME_PIN_REQUIRED);
+	right(x, OPENPGP("123456", true), x->e.decipher.secret);
+	memset(x->point, 0, sizeof(x->point));
+	assert_int_equal(refused(x, OPENPGP(NULL, false), &result), OUTCOME_INVALID_ARGUMENT);
+	assert_false(x->e.pw1.verified);
+	assert_false(x->f.connected);
 }
 
 static void test_session_taken_by_others(void **state)
@@ -520,6 +539,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pin_of_odd_cards, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kept_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_session_of_several, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_session_taken_by_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_in_the_middle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),

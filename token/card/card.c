@@ -449,8 +449,8 @@ void card_operate(struct wire_result *ret, struct wire_request *request, struct 
 		c->lost = c->lost || r == -ECONNRESET || r == -ECONNREFUSED;
 		c->kept = (struct wire_x_slot){0};
 	}
-	if (ret->outcome != OUTCOME_OK && request->type == WIRE_X_DH && kept && ret->outcome == OUTCOME_TOKEN_FAILED) {
-		/* Broken off in the middle: nobody knows what the card still holds open. */
+	if (request->type == WIRE_X_DH && kept && (ret->outcome == OUTCOME_TOKEN_FAILED || !request->x_keep)) {
+		/* Broken off in the middle: nobody knows what the card still holds open. Or the last one of several. */
 		c->verified = true;
 		c->kept = (struct wire_x_slot){0};
 	}
