@@ -152,8 +152,9 @@ static void on_approval_ended(void *userdata, const struct approval *a, enum app
 	/* First: what is on its way at the token is for nobody any more. The tunnel of a replaced one stays open. */
 	if (why != APPROVAL_END_REPLACED)
 		dh_end(t, OUTCOME_NOT_APPROVED, "the approval ended");
-	if (t->keyfile && t->keyfile->held == KEYFILE_RESIDENT)
-		x_forget_session(b, t, request->token_id);
+	/* Of a replaced one too: the next may be another token's. */
+	if (t->config && t->config->mode == CONFIG_MODE_IDENTITY)
+		x_forget_session(b, request->token_id);
 	tunnel_describe(t, peer, what, sizeof(what));
 	broker_note(b, LOG_LEVEL_INFO, "%s: approval of uid %u ended: %s", what, request->uid, approval_end_name(why));
 	t->end_reason = why;

@@ -20,8 +20,8 @@ int x_fill_channel(struct broker *b, struct wire_request *request, enum wire_x_k
 /* Whether a token's session, opened by a PIN, has to go on for an approval. */
 bool x_session_wanted(struct broker *b, const char *token_id);
 
-/* The end of that for this tunnel: where no other approval wants it, the token is told. */
-void x_forget_session(struct broker *b, const struct tunnel *t, const char *token_id);
+/* The end of that: where no approval wants it, the token is told. What key files say by now does not count. */
+void x_forget_session(struct broker *b, const char *token_id);
 
 /* survey: each plugged-in token that can have resident keys is asked which it has. No touch. */
 struct survey;

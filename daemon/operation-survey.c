@@ -89,12 +89,12 @@ static void on_forgotten(void *userdata, struct job *j, struct wire_result *resu
 	(void)userdata, (void)j, (void)result;
 }
 
-void x_forget_session(struct broker *b, const struct tunnel *t, const char *token_id)
+void x_forget_session(struct broker *b, const char *token_id)
 {
 	struct token *token = tokens_find(&b->tokens, token_id);
 	struct job *j;
 
-	if (!token || !t->keyfile->resident.needs_pin || t->keyfile->mode != CONFIG_MODE_IDENTITY || x_session_wanted(b, token_id))
+	if (!token || !(token->info.capabilities & (WIRE_CAP_OPENPGP | WIRE_CAP_PIV)) || x_session_wanted(b, token_id))
 		return;
 	if (job_new(&j, token, WIRE_X_FORGET, NULL) < 0)
 		return;

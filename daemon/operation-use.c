@@ -23,6 +23,8 @@ struct use {
 	struct job *job;
 	use_done_t done;
 	bool finished;
+	bool keeps; /* the job at hand */
+	char session[sizeof(((struct token_node *)NULL)->id)]; /* the token that was asked to keep one; "": none */
 	char detail[REQUEST_DETAIL_MAX];
 };
 
@@ -78,6 +80,8 @@ static void on_used(void *userdata, struct job *j, struct wire_result *result)
 	int r;
 
 	u->job = NULL;
+	if (!u->keeps)
+		u->session[0] = 0; /* over, whether it worked or not */
 	if (result->outcome == OUTCOME_TOKEN_FAILED && u->params.wait && !tokens_find(&u->op->broker->tokens, j->token->node.id)) {
 		begin_again(u);
 		return;
@@ -148,6 +152,9 @@ static int fill(struct use *u, struct job *j, const char **ret_detail)
 	memcpy(request->x_point, u->points[u->i], KEY_SIZE);
 	if (u->key.slot.kind != WIRE_X_CTAPHID)
 		request->x_keep = u->params.keep || !last || x_session_wanted(u->op->broker, u->token->node.id);
+	u->keeps = request->x_keep;
+	if (u->keeps)
+		(void)snprintf(u->session, sizeof(u->session), "%s", u->token->node.id);
 	/* It opens the session that the others are in. */
 	if (u->key.needs_pin && u->i == 0) {
 		request->uv = WIRE_UV_PIN;
@@ -274,6 +281,9 @@ struct use *use_free(struct use *u)
 		return NULL;
 	u->survey = survey_free(u->survey);
 	job_cancel(u->job);
+	/* Cancelled, failed, or nothing came of it: without an approval nobody else would end it. */
+	if (u->session[0])
+		x_forget_session(u->op->broker, u->session);
 	for (size_t i = 0; u->shared && i < u->n; i++)
 		secret_free(u->shared[i]);
 	free(u->shared);

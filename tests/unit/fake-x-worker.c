@@ -11,6 +11,9 @@
  *   /fake/stranger  says that it was never paired
  *   /fake/slow      does not answer X_DH before it is cancelled, but for the first two: it is enrolled and approved
  *   /fake/card      an OpenPGP card with a key that wants the PIN 123456 once; then each use is good until X_FORGET
+ *   /fake/card2     the same card once more, with the same key
+ *   /fake/clumsy    a card whose third use and all after it are not touched in time: it may be asked again, and ends no session that is kept
+ *   /fake/open      as good, and its keys are bound to nobody
  *   /fake/plain     knows no such keys
  */
 #include <sodium.h>
@@ -34,6 +37,11 @@ static bool is(const char *name)
 	return strcmp(how, name) == 0;
 }
 
+static bool is_card(void)
+{
+	return is("card") || is("card2") || is("clumsy");
+}
+
 static struct secret *key_of(unsigned int slot, bool real)
 {
 	struct secret *s = secret_new(SECRET_KEY_SIZE);
@@ -49,10 +57,10 @@ static struct wire_x_key describe(unsigned int slot)
 {
 	_cleanup_secret_ struct secret *s = key_of(slot, false);
 	struct wire_x_key k = {
-		.slot = {.kind = is("card") ? WIRE_X_OPENPGP : WIRE_X_CTAPHID, .number = (uint8_t)slot},
-		.touch = is("touchy") ? WIRE_X_TOUCH_ALWAYS : is("card") ? WIRE_X_TOUCH_UNKNOWN : WIRE_X_TOUCH_NEVER,
-		.needs_pin = is("card"),
-		.bound = !is("card"),
+		.slot = {.kind = is_card() ? WIRE_X_OPENPGP : WIRE_X_CTAPHID, .number = (uint8_t)slot},
+		.touch = is("touchy") ? WIRE_X_TOUCH_ALWAYS : is_card() ? WIRE_X_TOUCH_UNKNOWN : WIRE_X_TOUCH_NEVER,
+		.needs_pin = is_card(),
+		.bound = !is_card() && !is("open"),
 	};
 
 	schedule_public(k.public_key, s);
@@ -89,7 +97,7 @@ static bool knows_us(const struct wire_request *q)
 {
 	uint8_t public_key[KEY_SIZE];
 
-	if (is("card"))
+	if (is_card())
 		return true;
 	schedule_public(public_key, q->x_host_key);
 	return is("filled") || (!is("stranger") && q->x_host_index == 5 && key_equal(public_key, host_public));
@@ -103,17 +111,21 @@ static void use(const struct wire_request *q, struct wire_result *result)
 		fail(result, OUTCOME_WRONG_TOKEN, "it is not paired with this computer");
 		return;
 	}
-	if (is("card") && q->pin && (secret_len(q->pin) != 6 || memcmp(secret_borrow(q->pin), "123456", 6) != 0)) {
+	if (is_card() && q->pin && (secret_len(q->pin) != 6 || memcmp(secret_borrow(q->pin), "123456", 6) != 0)) {
 		fail(result, OUTCOME_PIN_INVALID, "");
 		result->pin_retries = tries = 2;
 		return;
 	}
 	session |= q->pin != NULL;
-	if (is("card") && !session) {
+	if (is_card() && !session) {
 		fail(result, OUTCOME_PIN_REQUIRED, "");
 		return;
 	}
 	session = session && q->x_keep;
+	if (is("clumsy") && ++n_used > 2) {
+		fail(result, OUTCOME_TOUCH_TIMEOUT, "");
+		return;
+	}
 	if (is("touchy"))
 		touch(q->serial);
 	if (schedule_shared(&result->outputs[0], s, q->x_point) < 0)
@@ -138,13 +150,13 @@ static void answer(const struct wire_request *q)
 	switch (q->type) {
 	case WIRE_INFO:
 		(void)snprintf(result.info.product, sizeof(result.info.product), "Fake %s", how);
-		result.info.pin_retries = is("card") ? tries : -1;
+		result.info.pin_retries = is_card() ? tries : -1;
 		result.info.capabilities = is("plain") ? WIRE_CAP_FIDO2 :
-			is("card") ? WIRE_CAP_OPENPGP | WIRE_CAP_CLIENT_PIN | WIRE_CAP_PIN_SET : WIRE_CAP_X25519;
+			is_card() ? WIRE_CAP_OPENPGP | WIRE_CAP_CLIENT_PIN | WIRE_CAP_PIN_SET : WIRE_CAP_X25519;
 		break;
 	case WIRE_X_LIST:
-		result.x_slots = is("card") ? 1 : 4;
-		if (!is("card"))
+		result.x_slots = is_card() ? 1 : 4;
+		if (!is_card())
 			memset(result.x_token_public, is("other") ? 0x66 : 0x77, KEY_SIZE);
 		for (unsigned int i = 0; i < result.x_slots; i++)
 			if (filled[i] || i + 1 == result.x_slots || (i == 0 && is("filled")))

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/handle.h"
 #include "tests/unit/resident-fixture.h"
@@ -69,18 +70,30 @@ static void pin(struct request *r)
 	memcpy(secret_borrow_mut(r->options.pin), "123456", 6);
 }
 
-static void ready_card(struct fixture *f)
+static void enroll_card(struct fixture *f, const char *ifname, const char *name)
 {
 	struct request *r;
 
-	(void)plug(f, "card");
-	r = make(f, REQUEST_ENROLL, "wg0");
+	(void)plug(f, name);
+	r = make(f, REQUEST_ENROLL, ifname);
 	r->options.has_resident = r->options.resident = true;
 	pin(r);
 	assert_int_equal(run(f, r), OUTCOME_OK);
-	r = make(f, REQUEST_APPROVE, "wg0");
+}
+
+static enum outcome approve_card(struct fixture *f, const char *ifname, const char *name)
+{
+	struct request *r = make(f, REQUEST_APPROVE, ifname);
+
+	(void)snprintf(r->options.token, sizeof(r->options.token), "soft-%s", name);
 	pin(r);
-	assert_int_equal(run(f, r), OUTCOME_OK);
+	return run(f, r);
+}
+
+static void ready_card(struct fixture *f)
+{
+	enroll_card(f, "wg0", "card");
+	assert_int_equal(approve_card(f, "wg0", "card"), OUTCOME_OK);
 }
 
 static void on_asked(void *userdata, struct job *j, struct wire_result *result)
@@ -274,6 +287,50 @@ static void test_speed(void **state)
 	print_message("%.0f us a call\n", (double)(clock_now(&clock_system).boot_us - begun) / 500);
 }
 
+/* Also where the key file went first, or says something else by then. */
+static void test_session_ends_with_the_key_file(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	ready_card(f);
+	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_OK);
+	(void)snprintf(path, sizeof(path), "%s/keys/wg0.key", f->state);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(broker_reload(f->broker), 0);
+	assert_string_equal(tunnel_state(tunnel_of(f, "wg0")), "unenrolled");
+	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_PIN_REQUIRED);
+}
+
+/* And where the next approval is another card's. */
+static void test_session_ends_with_another_card(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_card(f);
+	(void)plug(f, "card2");
+	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_OK);
+	assert_int_equal(approve_card(f, "wg0", "card2"), OUTCOME_OK);
+	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_PIN_REQUIRED);
+	assert_int_equal(dh(f, 'A'), OUTCOME_OK);
+	/* The same one again: it is wanted still. */
+	assert_int_equal(approve_card(f, "wg0", "card2"), OUTCOME_OK);
+	assert_int_equal(dh(f, 'A'), OUTCOME_OK);
+}
+
+/* No approval came of it, and so nothing is left open at the card. */
+static void test_no_session_without_an_approval(void **state)
+{
+	struct fixture *f = *state;
+
+	write_config(f, "wg1", "psk", "ABD", "");
+	assert_int_equal(broker_reload(f->broker), 0);
+	enroll_card(f, "wg1", "clumsy");
+	assert_int_equal(approve_card(f, "wg1", "clumsy"), OUTCOME_TOUCH_TIMEOUT);
+	idle(f);
+	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_PIN_REQUIRED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +343,9 @@ int main(void)
 		TEST(test_users_go_first),
 		TEST(test_card_forgets),
 		TEST(test_session_ends_with_the_approval),
+		TEST(test_session_ends_with_the_key_file),
+		TEST(test_session_ends_with_another_card),
+		TEST(test_no_session_without_an_approval),
 		TEST(test_speed),
 	};
 
