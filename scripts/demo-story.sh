@@ -24,7 +24,7 @@ good() { printf '  %s+ %s%s\n' "$green" "$*" "$off"; }
 # Replaces the library's: the story's own words, then the logs.
 fail() {
 	printf '  %s- %s%s\n' "$red" "$*" "$off" >&2
-	tail -n 15 "$NET_TMP"/*.log 2>/dev/null >&2
+	tail -n 15 "$NET_TMP"/*.log >&2 2>/dev/null
 	exit 1
 }
 # Shows a command as one would type it, and runs it on the laptop.
@@ -174,6 +174,38 @@ good "ping 10.8.0.2: $(laptop ping -n -c 2 -i 0.2 10.8.0.2 | sed -n 's/.*time=//
 pull green home 10.8.0.1 10.8.0.2
 passes 10.8.0.2 && fail "a packet passed without a key"
 [ "$(laptop wg show home private-key)" = "(none)" ] && good "WireGuard no longer has the private key"
+
+chapter "9. A private key that never leaves its token"
+if [ "$mode" = key ]; then
+	tell "(skipped with a real key: docs/cards.md has those that can do it)"
+elif ! (: <>/dev/net/tun) 2>/dev/null; then
+	tell "(skipped: there is no /dev/net/tun)"
+elif [ "$(awk '{ print $3 }' /proc/self/uid_map)" = 4294967295 ]; then
+	tell "(skipped: there are no user namespaces here, and wgfido-tunnel would become the user wgfido-net)"
+else
+	plug red
+	touching wgfido genkey --resident | tee "$NET_TMP/genkey.out" || fail "no key was made"
+	handle=$(sed -n 's/^ *\(wgfido\/resident\/[^ ]*\)$/\1/p' "$NET_TMP/genkey.out")
+	pub=$(printf '%s\n' "$handle" | laptop wgfido pubkey) || fail "the handle gives no public key"
+	tell "That is no key, but the name of one, and stands as PrivateKey in the wg-quick file. The gateway gets $pub"
+	printf '[Interface]\nPrivateKey = %s\nAddress = 10.9.0.1/32\n[Peer]\nPublicKey = %s\nEndpoint = 192.0.2.2:51829\nAllowedIPs = 10.9.0.2/32\n' \
+		"$handle" "$(wg_keys safe)" >"$NET_TMP/laptop/wireguard/safe.conf"
+	chmod 600 "$NET_TMP/laptop/wireguard/safe.conf"
+	printf '[Interface]\nPrivateKey = %s\nListenPort = 51829\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.9.0.1/32\n' \
+		"$(cat "$NET_TMP/safe.key")" "$pub" >"$NET_TMP/gateway-safe.conf"
+	wg_up gateway safe 10.9.0.2/32 "$NET_TMP/gateway-safe.conf"
+	ip -n gateway route add 10.9.0.1/32 dev safe
+	touching wgfido enroll safe --resident --yes || fail "enrolment failed"
+	stage_tunnel safe
+	passes 10.9.0.2 && fail "a packet passed before anybody approved"
+	good "wgfido-tunnel carries it: the tunnel is there, and closed"
+	touching wgfido approve safe || fail "approval failed"
+	wait_for 15 passes 10.9.0.2 || fail "no ping through the approved tunnel"
+	good "ping 10.9.0.2: $(laptop ping -n -c 2 -i 0.2 10.9.0.2 | sed -n 's/.*time=//p' | tail -n 1), and the key answered for the handshake"
+	pull red safe 10.9.0.1 10.9.0.2
+	passes 10.9.0.2 && fail "a packet passed without a key"
+	good "ping 10.9.0.2: no answer"
+fi
 
 chapter "That is wgfido."
 tell "Took $SECONDS s. Nothing of it is left behind. README.md says how to use it for real."

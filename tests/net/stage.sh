@@ -269,10 +269,12 @@ stage_call() {
 	busctl --system --timeout=60 call org.wgfido1 /org/wgfido1/tunnel/home org.wgfido1.Tunnel "$@" >>"$NET_TMP/busctl.log" 2>&1
 }
 
-# Starts wgfido-tunnel for home, and has wg-quick make of it what its file says.
+# Starts wgfido-tunnel for IFACE (home), and has wg-quick make of it what its file says.
 stage_tunnel() {
-	net_start laptop wgfido-tunnel "$NET_BUILD/tunnel/wgfido-tunnel" --foreground home
-	wait_for 10 test -S "$NET_TMP/ns/laptop/wireguard/home.sock" || fail "wgfido-tunnel does not start"
-	laptop bash "$NET_BUILD/systemd/wgfido-quick" --made home up "$NET_TMP/laptop/wireguard/home.conf" >>"$NET_TMP/wg-quick.log" 2>&1 ||
-		fail "wg-quick up home failed"
+	local iface=${1:-home}
+
+	net_start laptop wgfido-tunnel "$NET_BUILD/tunnel/wgfido-tunnel" --foreground "$iface"
+	wait_for 10 test -S "$NET_TMP/ns/laptop/wireguard/$iface.sock" || fail "wgfido-tunnel does not start"
+	laptop bash "$NET_BUILD/systemd/wgfido-quick" --made "$iface" up "$NET_TMP/laptop/wireguard/$iface.conf" >>"$NET_TMP/wg-quick.log" 2>&1 ||
+		fail "wg-quick up $iface failed"
 }
