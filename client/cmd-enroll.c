@@ -81,7 +81,7 @@ static int choose_key(struct call_options *o, const struct proxy_tunnel *t, bool
 
 static void tell_resident(const struct recovery_result *result, const char *ifname, bool psk, bool adopted)
 {
-	printf("Its secret half is on the security key%s%s and never leaves it: if that is lost, enroll with another one and change the\n"
+	printf("Its secret half is on the security key%s%s, and never leaves it: if that is lost, enroll with another one and change the\n"
 	       "public key at the other end. There is no backup of it and no recovery code.\n",
 		*result->x_slot ? ", " : "", result->x_slot);
 	if (psk) {
