@@ -52,7 +52,7 @@ class Enroll(Case):
         self.assertIn("Touch YubiKey 5 so that it works with this computer, to make a key for office (wg0), touch 1 of 2\n", self.err)
         self.assertIn("Touch YubiKey 5 to make a key for office (wg0), touch 2 of 2\n", self.err)
         self.assertIn("Its token public key:\n%s\n" % KEY["T"], out)
-        self.assertIn("on the security key, ctaphid:3 and never leaves it", out)
+        self.assertIn("on the security key, ctaphid:3, and never leaves it", out)
         self.assertIn("no recovery code", out)
         self.assertIn("`wgfido gateway wg0`", out)
         self.assertNotIn(HANDLE, out)
