@@ -107,11 +107,10 @@ tcp() {
 udp() {
 	local before after
 	before=$(cpu)
-	iperf -u -b 0 -l $(($2 - 28))
+	"$NET_BUILD/bench/flood" /run/netns/left /run/netns/right 10.7.0.2 $(($2 - 28)) "$seconds" >"$NET_TMP/flood" || fail "flood"
 	after=$(cpu)
-	jq -r '.end.sum | (.packets - .lost_packets) / .seconds / 1000' "$NET_TMP/iperf.json" >>"$results.$1.udp$2"
-	jq -r --argjson cpu "$(awk "BEGIN { print $after - $before }")" '.end.sum | $cpu * 1e6 / (.packets - .lost_packets + 1)' "$NET_TMP/iperf.json" \
-		>>"$results.$1.udpcpu$2"
+	awk '{ print $1 }' "$NET_TMP/flood" >>"$results.$1.udp$2"
+	awk -v cpu="$(awk "BEGIN { print $after - $before }")" '{ print cpu * 1e6 / ($2 + 1) }' "$NET_TMP/flood" >>"$results.$1.udpcpu$2"
 }
 pinged() { net_in left ping -q -c 500 -i 0.002 10.7.0.2 | awk -F/ '/^rtt/ { print $5 * 1000 }' >>"$results.$1.ping"; }
 

@@ -6,8 +6,9 @@ bench_opened_SOURCES = bench/opened.c
 bench_opened_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 bench_opened_LDADD = agent/libdevice.a common/libcommon.a $(MNL_LIBS) $(COMMON_LIBS)
 
-noinst_PROGRAMS += bench/aead-speed bench/first-trip bench/tunnel-path bench/tunnel-path-plain bench/tunnel-path-profile
+noinst_PROGRAMS += bench/aead-speed bench/first-trip bench/flood bench/tunnel-path bench/tunnel-path-plain bench/tunnel-path-profile
 bench_first_trip_SOURCES = bench/first-trip.c
+bench_flood_SOURCES = bench/flood.c
 bench_aead_speed_SOURCES = bench/aead-speed.c
 bench_aead_speed_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 bench_aead_speed_LDADD = $(TUNNEL_LIBS)

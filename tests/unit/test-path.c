@@ -342,9 +342,11 @@ static void expect_stream(struct two *t, struct path_fixture *f, const struct sh
 
 	while (seen < len) {
 		const size_t n = path_fixture_read(f, t->got, sizeof(t->got), PATIENCE_MS), header = TUN_HEADER + ref_header(s);
+		uint32_t sequence;
 
 		assert_true(n > header);
-		assert_int_equal(ntohl(*(const uint32_t *)(const void *)(t->got + TUN_HEADER + ref_network(s) + 4)), seen);
+		memcpy(&sequence, t->got + TUN_HEADER + ref_network(s) + 4, sizeof(sequence));
+		assert_int_equal(ntohl(sequence), seen);
 		assert_memory_equal(t->got + header, text + seen, n - header);
 		seen += n - header;
 	}
