@@ -23,7 +23,7 @@ struct resident {
 	struct job *job;
 	/* The token that will do, and what it listed */
 	unsigned int n_found;
-	bool taken, full; /* why others would not */
+	bool taken, full, open; /* why others would not */
 	struct token *token; /* valid while there is a job, or a survey that has just ended */
 	uint64_t number;
 	bool adopt;
@@ -127,9 +127,13 @@ static bool choose_slot(struct resident *e, const struct token *t, const struct 
 
 	if (o->has_handle) {
 		k = key_of_handle(e, list);
-		if (k)
+		if (!k)
+			return false;
+		/* Of a card nothing can be bound: its session is what keeps others away. */
+		e->open = k->slot.kind == WIRE_X_CTAPHID && !k->bound;
+		if (!e->open)
 			adopt(e, k);
-		return k != NULL;
+		return !e->open;
 	}
 	if (!o->has_x_slot)
 		return choose_any(e, t, list);
@@ -201,7 +205,9 @@ static void on_surveyed(void *userdata, int outcome, const char *detail)
 		return;
 	}
 	if (!e->token) {
-		if (e->taken)
+		if (e->open)
+			operation_fail(op, OUTCOME_UNSUPPORTED, "that key is bound to no computer: every program that has the token open can use it");
+		else if (e->taken)
 			operation_fail(op, OUTCOME_EXISTS, "that slot has a key already: adopt it by its handle, or name another slot");
 		else if (e->full)
 			operation_fail(op, OUTCOME_LIMIT_EXCEEDED, "no slot is free, or several keys on the card could be meant: name the slot");
@@ -410,6 +416,7 @@ static void finish(struct resident *e, const struct token *token)
 	struct request_result done = {.detail = "", .public_key = e->key.public_key, .x_slot = &e->slot};
 	struct operation *op = &e->op;
 	struct tunnel *t = operation_tunnel(op);
+	const struct tunnel *other;
 	bool next;
 	int r;
 
@@ -425,6 +432,12 @@ static void finish(struct resident *e, const struct token *token)
 	/* Another one may have come into being meanwhile, made by hand. */
 	if (op->kind != REQUEST_REKEY && (tunnel_read_key(t) < 0 || t->keyfile || t->key_problem)) {
 		operation_fail(op, OUTCOME_EXISTS, NOTHING_CHANGED);
+		return;
+	}
+	/* Looked at when the token was found, and somebody else may have done the same since. */
+	other = e->adopt ? broker_find_key(op->broker, e->key.public_key) : NULL;
+	if (other) {
+		operation_fail_with(op, OUTCOME_EXISTS, "that key is the one of %s, " NOTHING_CHANGED, other->ifname);
 		return;
 	}
 	r = write_key(e, t, &next);

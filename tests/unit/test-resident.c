@@ -122,6 +122,45 @@ static void test_adopt(void **state)
 	assert_int_equal(run(f, r), OUTCOME_WRONG_TOKEN);
 }
 
+/* A key that every process with the node open may use is no tunnel's. */
+static void test_adopt_open(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t public_key[KEY_SIZE];
+	struct request *r;
+
+	(void)plug(f, "open");
+	fake_public(public_key, 3, "");
+	r = make(f, REQUEST_ENROLL, "wg0");
+	r->options.has_resident = r->options.resident = r->options.has_handle = true;
+	handle_make(r->options.handle, WIRE_X_CTAPHID, 3, public_key);
+	assert_int_equal(run(f, r), OUTCOME_UNSUPPORTED);
+	assert_non_null(strstr(f->detail, "every program"));
+	assert_string_equal(f->prompts, "");
+	assert_null(keyfile_of(f, "wg0"));
+}
+
+/* One key, one tunnel: also where two ask for it at the same time. */
+static void test_adopt_at_once(void **state)
+{
+	static const char *const ifnames[] = {"wg0", "wg1"};
+	struct fixture *f = *state;
+	uint8_t public_key[KEY_SIZE];
+	struct request *r;
+
+	(void)plug(f, "good");
+	fake_public(public_key, 3, "");
+	for (size_t i = 0; i < 2; i++) {
+		r = make(f, REQUEST_ENROLL, ifnames[i]);
+		r->options.has_resident = r->options.resident = r->options.has_handle = true;
+		handle_make(r->options.handle, WIRE_X_CTAPHID, 3, public_key);
+		request_start(r);
+	}
+	turn_until(f, &f->answered, 2);
+	assert_true(!keyfile_of(f, "wg0") != !keyfile_of(f, "wg1"));
+	assert_int_equal(f->outcome, OUTCOME_EXISTS);
+}
+
 static void test_options_that_do_not_fit(void **state)
 {
 	struct fixture *f = *state;
@@ -513,6 +552,8 @@ int main(void)
 		TEST(test_enroll),
 		TEST(test_slots),
 		TEST(test_adopt),
+		TEST(test_adopt_open),
+		TEST(test_adopt_at_once),
 		TEST(test_options_that_do_not_fit),
 		TEST(test_two_tokens),
 		TEST(test_waits_for_a_token),
