@@ -235,6 +235,8 @@ void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "the approval ended: %s", end_reason);
 	else if (*state)
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "not approved: %s", state);
+	else
+		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "the approval is over");
 	/* In psk mode it is the peers that open. */
 	if (until_us && !g->rotator->identity)
 		return;
