@@ -304,23 +304,18 @@ static void on_paired(void *userdata, struct job *j, struct wire_result *result)
 static void pair(struct resident *e)
 {
 	struct operation *op = &e->op;
-	const struct secret *host_key;
-	struct job *j;
+	struct job *j = NULL;
 	int r;
 
 	e->paired_now = true;
 	op->touch = "touch-pair";
-	r = pairings_host_key(op->broker->pairings, &host_key, true);
+	r = job_new(&j, e->token, WIRE_X_PAIR, e);
+	/* If it is paired under another name than it has said so far, that is no pairing: on_paired looks. */
 	if (r == 0)
-		r = job_new(&j, e->token, WIRE_X_PAIR, e);
+		r = pairings_channel_key(op->broker->pairings, &j->request.x_host_key, e->token_public, true);
 	if (r < 0) {
-		operation_fail_with(op, r, "%s", "this computer's own key for pairings");
-		return;
-	}
-	j->request.x_host_key = secret_dup(host_key);
-	if (!j->request.x_host_key) {
 		job_cancel(j);
-		operation_fail(op, OUTCOME_FAILED, "out of memory");
+		operation_fail_with(op, r, "%s", "this computer's own key for pairings");
 		return;
 	}
 	submit(e, j, on_paired);

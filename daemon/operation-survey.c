@@ -43,7 +43,6 @@ uint32_t x_capability(enum wire_x_kind kind)
 int x_fill_channel(struct broker *b, struct wire_request *request, enum wire_x_kind kind, const uint8_t token_public[static KEY_SIZE],
 	const char **ret_detail)
 {
-	const struct secret *host_key;
 	int r;
 
 	if (kind != WIRE_X_CTAPHID)
@@ -54,11 +53,7 @@ int x_fill_channel(struct broker *b, struct wire_request *request, enum wire_x_k
 		return OUTCOME_WRONG_TOKEN;
 	}
 	if (r == 0)
-		r = pairings_host_key(b->pairings, &host_key, false);
-	if (r == 0) {
-		request->x_host_key = secret_dup(host_key);
-		r = request->x_host_key ? 0 : -ENOMEM;
-	}
+		r = pairings_channel_key(b->pairings, &request->x_host_key, token_public, false);
 	if (r < 0)
 		*ret_detail = "this computer's pairing with the key";
 	request->x_paired = true;

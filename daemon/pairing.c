@@ -207,6 +207,30 @@ int pairings_host_key(struct pairings *all, const struct secret **ret, bool make
 	return 0;
 }
 
+int pairings_channel_key(struct pairings *all, struct secret **ret, const uint8_t token_public[static KEY_SIZE], bool make)
+{
+	static const uint8_t name[] = "wgfido channel v1";
+	_cleanup_secret_ struct secret *key = NULL;
+	crypto_generichash_state state;
+	const struct secret *host_key;
+	int r;
+
+	r = pairings_host_key(all, &host_key, make);
+	if (r < 0)
+		return r;
+	key = secret_new(SECRET_KEY_SIZE);
+	if (!key)
+		return -ENOMEM;
+	/* Clamped where it is used, as RFC 7748 has it. */
+	crypto_generichash_init(&state, secret_key(host_key), SECRET_KEY_SIZE, SECRET_KEY_SIZE);
+	crypto_generichash_update(&state, name, sizeof(name) - 1);
+	crypto_generichash_update(&state, token_public, KEY_SIZE);
+	crypto_generichash_final(&state, secret_borrow_mut(key), SECRET_KEY_SIZE);
+	sodium_memzero(&state, sizeof(state));
+	*ret = secret_take(&key);
+	return 0;
+}
+
 static void keep(struct pairings *all, const uint8_t token_public[static KEY_SIZE], uint8_t host_index)
 {
 	size_t i;

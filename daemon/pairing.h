@@ -6,6 +6,10 @@
  *   STATE/host.key              the private key as WireGuard writes one, mode 0600; made when it is first wanted
  *   STATE/pairings/HEX.json     one per token, HEX its channel key: which host it takes us for, and for which host key that is
  *
+ * Each token knows this computer by another key, which comes from host.key and the token's own: a worker is given that one alone,
+ * so that a token that has taken its worker over has nothing that another one would answer to, and no two tokens can tell that
+ * they belong to one computer.
+ *
  * A pairing for another host key than the present one counts as none. Whoever reads host.key, and has the token plugged in, can
  * use its keys; so it is as good as root's, and is kept in guarded memory here.
  */
@@ -41,6 +45,8 @@ void pairings_forget(struct pairings *all);
 
 /* Borrowed. Made where there is none, if make is set (else -ENOENT). Negative errno; a damaged file is never replaced (-EBADMSG). */
 int pairings_host_key(struct pairings *all, const struct secret **ret, bool make);
+/* The private key of our end of the channel with that token; owned. make and errors as above. */
+int pairings_channel_key(struct pairings *all, struct secret **ret, const uint8_t token_public[static KEY_SIZE], bool make);
 /* OUTCOME_NOT_ENROLLED: not paired with this host key. */
 int pairings_find(struct pairings *all, uint8_t *ret_host_index, const uint8_t token_public[static KEY_SIZE]);
 /* Written and synced; in place of an earlier one of the same token. host_public is set here. */

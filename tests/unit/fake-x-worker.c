@@ -8,6 +8,7 @@
  *   /fake/touchy    the same, and each use of a key wants a touch
  *   /fake/other     the same as good under another name; its keys are other ones
  *   /fake/liar      its keys are others than it says
+ *   /fake/twofaced  is paired under another name than it lists
  *   /fake/stranger  says that it was never paired
  *   /fake/slow      does not answer X_DH before it is cancelled, but for the first two: it is enrolled and approved
  *   /fake/card      an OpenPGP card with a key that wants the PIN 123456 once; then each use is good until X_FORGET
@@ -166,7 +167,7 @@ static void answer(const struct wire_request *q)
 		touch(q->serial);
 		schedule_public(host_public, q->x_host_key);
 		result.x_host_index = 5;
-		memset(result.x_token_public, is("other") ? 0x66 : 0x77, KEY_SIZE);
+		memset(result.x_token_public, is("other") || is("twofaced") ? 0x66 : 0x77, KEY_SIZE);
 		break;
 	case WIRE_X_GENERATE:
 		if (!knows_us(q)) {

@@ -14,6 +14,7 @@
 
 #include "common/handle.h"
 #include "daemon/approval-keys.h"
+#include "daemon/operation-resident.h"
 #include "tests/unit/resident-fixture.h"
 
 static const struct keyfile *keyfile_of(struct fixture *f, const char *ifname)
@@ -329,6 +330,22 @@ static void test_liar(void **state)
 	assert_string_equal(tunnel_state(tunnel_of(f, "wg0")), "locked");
 }
 
+/* Paired under another name than it had said it had: it is no pairing, and no key is made. */
+static void test_paired_under_another_name(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t name[KEY_SIZE], index;
+
+	(void)plug(f, "twofaced");
+	assert_int_equal(enroll(f, "wg0"), OUTCOME_TOKEN_FAILED);
+	assert_string_equal(f->prompts, "touch-pair 1/3");
+	assert_null(keyfile_of(f, "wg0"));
+	for (unsigned int i = 0x66; i <= 0x77; i += 0x11) {
+		memset(name, (int)i, sizeof(name));
+		assert_int_equal(pairings_find(f->broker->pairings, &index, name), OUTCOME_NOT_ENROLLED);
+	}
+}
+
 /* A token that has forgotten us is paired again when it makes a key, and refuses else. */
 static void test_pairing_lost(void **state)
 {
@@ -374,6 +391,38 @@ static void test_pairing_of_another_host_key(void **state)
 	assert_int_equal(broker_reload(f->broker), 0);
 	assert_int_equal(enroll(f, "wg2"), OUTCOME_FAILED);
 	assert_int_equal(approve(f, "wg0"), OUTCOME_FAILED);
+}
+
+static struct secret *channel_key(struct fixture *f, const char *ifname)
+{
+	const struct keyfile_resident *k = &keyfile_of(f, ifname)->resident;
+	struct wire_request request = {.type = WIRE_X_DH};
+	const char *detail;
+
+	assert_int_equal(x_fill_channel(f->broker, &request, k->slot.kind, k->token_public, &detail), 0);
+	return request.x_host_key;
+}
+
+/* A worker that its token has taken over has nothing that another token would know us by. */
+static void test_channel_keys(void **state)
+{
+	_cleanup_secret_ struct secret *good = NULL, *again = NULL, *other = NULL;
+	struct fixture *f = *state;
+	const struct secret *root;
+
+	(void)plug(f, "good");
+	assert_int_equal(enroll(f, "wg0"), OUTCOME_OK);
+	unplug(f, "good");
+	(void)plug(f, "other");
+	assert_int_equal(enroll(f, "wg1"), OUTCOME_OK);
+	good = channel_key(f, "wg0");
+	again = channel_key(f, "wg0");
+	other = channel_key(f, "wg1");
+	assert_true(secret_equal(good, again));
+	assert_false(secret_equal(good, other));
+	assert_int_equal(pairings_host_key(f->broker->pairings, &root, false), 0);
+	assert_false(secret_equal(good, root));
+	assert_false(secret_equal(other, root));
 }
 
 static void test_card(void **state)
@@ -562,8 +611,10 @@ int main(void)
 		TEST(test_a_touch_for_each_peer),
 		TEST(test_identity_holds_nothing),
 		TEST(test_liar),
+		TEST(test_paired_under_another_name),
 		TEST(test_pairing_lost),
 		TEST(test_pairing_of_another_host_key),
+		TEST(test_channel_keys),
 		TEST(test_card),
 		TEST(test_rekey_identity),
 		TEST(test_rekey_psk),
