@@ -203,7 +203,7 @@ static void test_order_and_replay(void **state)
 
 static void test_counters_end(void **state)
 {
-	uint8_t sealed[32];
+	uint8_t sealed[32], plain[32], nonce[X25519_NONCE_SIZE] = {0};
 
 	(void)state;
 	assert_true(shake(&terms));
@@ -211,7 +211,11 @@ static void test_counters_end(void **state)
 	pass(&host.channel, &token.channel, "the last");
 	assert_int_equal(x25519_channel_seal(&host.channel, &x25519_sodium, sealed, (const uint8_t *)"a", 1), 0);
 	assert_false(host.channel.open);
-	assert_false(x25519_channel_open(&token.channel, &x25519_sodium, sealed, sealed, 17));
+	/* One more, sealed as it would have to be by an end that goes on. */
+	for (unsigned int i = 0; i < 4; i++)
+		nonce[4 + i] = (uint8_t)(X25519_CHANNEL_MESSAGES_MAX >> 8 * i);
+	x25519_sodium.seal(sealed, token.channel.receive_key, nonce, NULL, 0, "a", 1);
+	assert_false(x25519_channel_open(&token.channel, &x25519_sodium, plain, sealed, 17));
 	assert_false(token.channel.open);
 }
 
