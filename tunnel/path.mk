@@ -44,3 +44,9 @@ tests_fuzz_fuzz_path_in_SOURCES = tests/fuzz/fuzz-path-in.c
 tests_fuzz_fuzz_path_in_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_path_in_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_path_in_LDADD = tests/fuzz/libreplay.a tests/unit/libpathfixture.a $(TUNNEL_LIBS)
+
+UNIT_TESTS += tests/unit/test-udp
+tests_unit_test_udp_SOURCES = tests/unit/test-udp.c tests/unit/unit.h
+tests_unit_test_udp_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_udp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
+tests_unit_test_udp_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
