@@ -10,7 +10,8 @@
 
 #define BUFFER_BYTES (7 * 1024 * 1024)
 #define PORT_TRIES 100
-#define EAGAIN_WAIT_MS 2
+/* Once per udp_send: the out lock is held meanwhile, for which a closing tunnel waits. */
+#define EAGAIN_WAIT_MS 1
 #define REFUSED_FOR 4096
 
 static void set(int fd, int level, int option, int value)
@@ -194,14 +195,15 @@ static void control_fill(struct msghdr *m, const struct endpoint *to, bool with_
 		control_put(m, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
 }
 
-static int send_once(int fd, const struct msghdr *m)
+static int send_once(int fd, const struct msghdr *m, bool *waited)
 {
 	struct pollfd room = { .fd = fd, .events = POLLOUT };
 
 	if (sendmsg(fd, m, MSG_NOSIGNAL) >= 0)
 		return 0;
-	if (errno != EAGAIN)
+	if (errno != EAGAIN || *waited)
 		return -errno;
+	*waited = true;
 	(void)poll(&room, 1, EAGAIN_WAIT_MS);
 	return sendmsg(fd, m, MSG_NOSIGNAL) >= 0 ? 0 : -errno;
 }
@@ -216,6 +218,7 @@ struct sending {
 	uint8_t ecn;
 	bool with_from;
 	bool from_refused;
+	bool waited;
 };
 
 static int send_packets(struct sending *s, const uint8_t *bytes, size_t len, size_t segment)
@@ -225,11 +228,11 @@ static int send_packets(struct sending *s, const uint8_t *bytes, size_t len, siz
 	/* Not written to. */
 	s->iov = (struct iovec){ .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
 	control_fill(&s->m, s->to, s->with_from, s->ecn, segment);
-	r = send_once(s->u->fd[s->family], &s->m);
+	r = send_once(s->u->fd[s->family], &s->m, &s->waited);
 	/* An address that is ours no longer is EINVAL in IPv4 and IPv6, and so are segments that do not fit the route. */
 	if (s->with_from && (r == -EINVAL || r == -EADDRNOTAVAIL || r == -ENETUNREACH || r == -EHOSTUNREACH)) {
 		control_fill(&s->m, s->to, false, s->ecn, segment);
-		if (send_once(s->u->fd[s->family], &s->m) == 0) {
+		if (send_once(s->u->fd[s->family], &s->m, &s->waited) == 0) {
 			s->with_from = false;
 			s->from_refused = true;
 			return 0;
@@ -285,6 +288,8 @@ int udp_send(struct udp *u, const uint8_t *bytes, size_t len, size_t segment, ui
 		e = send_packets(&s, bytes, n, 0);
 		if (e < 0)
 			r = e;
+		if (e == -EAGAIN)
+			break;
 	}
 out:
 	*ret_from_refused = s.from_refused;

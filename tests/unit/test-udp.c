@@ -15,6 +15,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
 
 /* What the kernel says to segments; 0: takes them. */
 static int segments_fail;
+static bool full;
 static unsigned int n_segmented, n_single;
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
@@ -29,6 +30,10 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 			return __real_sendmsg(fd, m, flags);
 		}
 	n_single++;
+	if (full) {
+		errno = EAGAIN;
+		return -1;
+	}
 	return __real_sendmsg(fd, m, flags);
 }
 
@@ -186,6 +191,20 @@ static void test_source(void **state)
 	assert_int_equal(udp_send(&t->a, (const uint8_t *)"x", 1, 1, 0, &t->to, &refused), -EDESTADDRREQ);
 }
 
+/* No room in the kernel's buffer: one wait, and what is left is lost. */
+static void test_full(void **state)
+{
+	static const uint8_t bytes[6000];
+	struct two *t = *state;
+	bool refused;
+
+	t->a.segment[UDP_V4] = false;
+	full = true;
+	assert_int_equal(udp_send(&t->a, bytes, sizeof(bytes), 100, 0, &t->to, &refused), -EAGAIN);
+	full = false;
+	assert_int_equal(n_single, 2);
+}
+
 static void test_nothing_there(void **state)
 {
 	struct two *t = *state;
@@ -202,6 +221,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_by_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_by_the_route, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
 	};
 
