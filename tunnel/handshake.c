@@ -245,6 +245,9 @@ static void se_done(void *userdata, int error, struct secret *shared)
 	struct instant now = clock_now(h->control->clock);
 
 	h->se_call = NULL;
+	/* Another approval than the one under which ss was asked for may stand now: it is asked for anew. */
+	if (error == -EACCES)
+		h->ss = secret_free(h->ss);
 	finish_response(h, error ? NULL : shared, now);
 	secret_free(shared);
 	handshake_schedule(h, now.boot_us);

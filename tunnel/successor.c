@@ -196,6 +196,9 @@ static void se_done(void *userdata, int error, struct secret *shared)
 	struct probe *p = userdata;
 
 	p->se_call = NULL;
+	/* As in handshake.c. */
+	if (error == -EACCES)
+		p->ss = secret_free(p->ss);
 	finish(p, error ? NULL : shared, clock_now(p->successor->control->clock));
 	secret_free(shared);
 }

@@ -317,6 +317,34 @@ static void test_forged_answers(void **state)
 	assert_true(passes(b));
 }
 
+/* Approved anew while it was approved: what ss was asked for under is over, and the next handshake asks for it again. */
+static void test_another_approval(void **state)
+{
+	unsigned int n_static, n_initiator;
+	uint64_t completed;
+
+	(void)state;
+	world_init(&w, 12);
+	a = world_node(&w, MS);
+	b = world_node(&w, US_NEVER);
+	world_join(a, b);
+	node_send(a, b, 1);
+	world_run(&w, 10 * SEC);
+	n_static = a->slow->n_calls[STATIC_PEER];
+	n_initiator = a->slow->n_calls[STATIC_INITIATOR];
+	completed = node_peer(a, b)->handshake->completed_real_us;
+	assert_int_equal(n_static, 1);
+	a->slow->error = -EACCES;
+	handshake_begin(node_peer(a, b)->handshake, false, w.clock.now);
+	world_run(&w, SEC);
+	assert_int_equal(a->slow->n_calls[STATIC_INITIATOR], n_initiator + 1);
+	a->slow->error = 0;
+	world_run(&w, 10 * SEC);
+	assert_int_equal(a->slow->n_calls[STATIC_PEER], n_static + 1);
+	assert_true(node_peer(a, b)->handshake->completed_real_us > completed);
+	world_clear(&w);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -329,6 +357,7 @@ int main(void)
 		TEST(test_forgotten),
 		TEST(test_closed),
 		TEST(test_forged_answers),
+		cmocka_unit_test(test_another_approval),
 	};
 
 	if (secret_init() < 0)
