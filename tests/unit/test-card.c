@@ -299,6 +299,36 @@ static void test_session_of_several(void **state)
 	assert_false(x->f.connected);
 }
 
+/* While a session is kept the tries left cannot be looked at; where others used some up since, the PIN stays here until that was told. */
+static void test_tries_behind_a_session(void **state)
+{
+	struct fixture *x = *state;
+	struct wire_request request = {.type = WIRE_INFO};
+	struct wire_result result;
+
+	for (int piv = 0; piv < 2; piv++) {
+		struct emulator_pin *pin = piv ? &x->e.pin : &x->e.pw1;
+		struct ask ask = piv ? PIV("654321", true) : OPENPGP("654321", true);
+
+		assert_int_equal(operate(x, &result, &request), OUTCOME_OK);
+		right(x, OPENPGP("123456", true), x->e.decipher.secret);
+		pin->tries = 1;
+		assert_int_equal(operate(x, &result, &request), OUTCOME_OK);
+		assert_int_equal(result.info.pin_retries, 3);
+		x->e.n_verify = 0;
+		assert_int_equal(refused(x, ask, &result), OUTCOME_PIN_FEW_TRIES_LEFT);
+		assert_int_equal(result.pin_retries, 1);
+		assert_int_equal(x->e.n_verify, 0);
+		assert_false(x->f.connected);
+		/* Now it is known, and whoever goes on does so. */
+		assert_int_equal(operate(x, &result, &request), OUTCOME_OK);
+		assert_int_equal(result.info.pin_retries, 1);
+		ask.pin = "123456";
+		right(x, ask, piv ? x->e.slots[0].secret : x->e.decipher.secret);
+		forget(x);
+	}
+}
+
 static void test_session_taken_by_others(void **state)
 {
 	struct fixture *x = *state;
@@ -540,6 +570,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_status_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kept_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_session_of_several, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tries_behind_a_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_session_taken_by_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_in_the_middle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),

@@ -25,6 +25,7 @@ struct card {
 	bool kept_needs_pin;
 	enum wire_x_touch kept_touch;
 	bool info_known, list_known; /* for while a session is kept, which looking would end */
+	int8_t told_tries;	     /* a PIN comes after such a session: what was said of tries left before it; -1: they were looked at */
 	struct wire_token_info info;
 	uint8_t n_keys, slots;
 	struct wire_x_key keys[WIRE_X_KEYS_MAX];
@@ -61,6 +62,8 @@ enum outcome card_piv_list(struct card *c, struct wire_result *ret);
 /* OUTCOME_NOT_ENROLLED: no X25519 key there. */
 enum outcome card_openpgp_key(struct card *c, struct wire_result *ret, struct card_key *ret_key);
 enum outcome card_piv_key(struct card *c, struct wire_result *ret, uint8_t slot, struct card_key *ret_key);
+/* Before a PIN is sent. OUTCOME_PIN_FEW_TRIES_LEFT: few, and fewer than was said. */
+enum outcome card_check_tries(const struct card *c, struct wire_result *ret, int8_t tries);
 /* One try, after the tries left were asked for; ret->pin_retries is set when it was refused. */
 enum outcome card_openpgp_verify(struct card *c, struct wire_result *ret, const struct secret *pin);
 enum outcome card_piv_verify(struct card *c, struct wire_result *ret, const struct secret *pin);

@@ -187,9 +187,9 @@ enum outcome card_openpgp_verify(struct card *c, struct wire_result *ret, const 
 	size_t len;
 	int r;
 
-	if (c->openpgp.tries == 0)
-		return OUTCOME_PIN_BLOCKED;
-	o = find_kdf(c, ret, &kdf);
+	o = card_check_tries(c, ret, c->openpgp.tries);
+	if (o == OUTCOME_OK)
+		o = find_kdf(c, ret, &kdf);
 	if (o != OUTCOME_OK)
 		return o;
 	verify.len = openpgp_derive_pin(c->buffers->pin, &kdf, secret_borrow(pin), secret_len(pin));

@@ -199,6 +199,7 @@ enum outcome card_piv_key(struct card *c, struct wire_result *ret, uint8_t slot,
 enum outcome card_piv_verify(struct card *c, struct wire_result *ret, const struct secret *pin)
 {
 	const struct apdu verify = {0x00, 0x20, 0x00, PIV_PIN_REFERENCE, c->buffers->pin, PIV_PIN_SIZE, 0};
+	enum outcome o;
 	int8_t tries;
 	uint16_t sw;
 	size_t len;
@@ -207,8 +208,9 @@ enum outcome card_piv_verify(struct card *c, struct wire_result *ret, const stru
 	r = ask_tries(c, &tries);
 	if (r < 0)
 		return card_fail(c, ret, r);
-	if (tries == 0)
-		return OUTCOME_PIN_BLOCKED;
+	o = card_check_tries(c, ret, tries);
+	if (o != OUTCOME_OK)
+		return o;
 	/* It cannot be the right one, and costs no try. */
 	if (piv_put_pin(c->buffers->pin, secret_borrow(pin), secret_len(pin)) < 0) {
 		ret->pin_retries = tries;

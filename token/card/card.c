@@ -11,6 +11,7 @@
 
 /* No card needs as long for the operation itself: a refusal after it is a touch that did not come. */
 #define TOUCH_WAITED_US (3 * US_PER_SEC)
+#define TRIES_FEW 2 /* as the broker has it: of three in all */
 
 enum outcome card_refuse(struct wire_result *ret, enum outcome o, const char *detail)
 {
@@ -46,6 +47,16 @@ enum outcome card_fail(const struct card *c, struct wire_result *ret, int error)
 	(void)c;
 	snprintf(ret->detail, sizeof(ret->detail), "cannot use the card: %.80s", strerror(-error));
 	return OUTCOME_TOKEN_FAILED;
+}
+
+enum outcome card_check_tries(const struct card *c, struct wire_result *ret, int8_t tries)
+{
+	if (tries == 0)
+		return OUTCOME_PIN_BLOCKED;
+	if (tries < 0 || tries > TRIES_FEW || tries >= c->told_tries)
+		return OUTCOME_OK;
+	ret->pin_retries = tries;
+	return OUTCOME_PIN_FEW_TRIES_LEFT;
 }
 
 static int transmit(void *userdata, const uint8_t *command, size_t len, uint8_t *answer, size_t size, size_t *ret_len)
@@ -263,6 +274,7 @@ static enum outcome unlock(struct card *c, struct wire_result *ret, struct wire_
 	}
 	if (kept && !request->pin)
 		return piv ? card_piv_key(c, ret, request->x_slot.number, key) : OUTCOME_OK;
+	c->told_tries = keeps_session(c) && c->info_known ? c->info.pin_retries : -1;
 	if (keeps_session(c)) {
 		/* For another application, or with a PIN that is to be proven: a new one. What was verified is not to stay. */
 		c->verified = true;
