@@ -44,6 +44,7 @@ struct out {
 	uint8_t *room; /* a header and a packet as TUN gives them */
 	struct stages *stages;
 	uint64_t now_us;
+	bool may_wait; /* for room in the socket, in this turn */
 	struct endpoint refused; /* whose source address the kernel did not take */
 	int stop_fd;
 	pthread_t thread;
@@ -72,6 +73,7 @@ struct path {
 	struct tun tun;
 	struct udp udp; /* written by control with both locks */
 	uint32_t fwmark;
+	uint64_t waited_us; /* control: when it last waited for room in a socket */
 	_Atomic uint32_t mtu;
 	_Atomic bool stop, ended;
 	bool running;

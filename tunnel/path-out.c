@@ -30,7 +30,7 @@ static void send_run(struct path *p, struct run *r)
 		to = &without;
 	}
 	/* What cannot be sent is lost, as on any network. */
-	(void)udp_send(&p->udp, r->room + AEAD_HEADROOM, r->used, r->segment, r->ecn, to, &refused);
+	(void)udp_send(&p->udp, r->room + AEAD_HEADROOM, r->used, r->segment, r->ecn, to, &p->out.may_wait, &refused);
 	if (refused)
 		p->out.refused = *to;
 }
@@ -180,10 +180,12 @@ static ssize_t out_turn(struct path *p, ssize_t n)
 
 	device_path_lock(p->device, DEVICE_OUT);
 	p->out.now_us = path_now_us();
+	p->out.may_wait = true;
 	for (;;) {
 		memcpy(&h, packet - TUN_HEADER, sizeof(h));
 		segments += out_packet(p, &h, packet, (size_t)n);
-		if (segments >= TURN_PACKETS)
+		/* A full socket: others want the lock more than the next packet, which would be lost. */
+		if (segments >= TURN_PACKETS || !p->out.may_wait)
 			break;
 		n = tun_take(p);
 		if (n < 0)

@@ -13,6 +13,8 @@
 
 #define RUN_ROOM (AEAD_HEADROOM + 66u * 1024 + AEAD_TAILROOM)
 #define OUT_ROOM (AEAD_HEADROOM + TUN_HEADER + TUN_PACKET_MAX + 64u)
+/* A thousand peers that begin at once, or a flood, while a socket is full: control has other things to do than to wait for each. */
+#define MESSAGE_WAIT_EVERY_US 100000
 
 uint64_t path_now_us(void)
 {
@@ -140,9 +142,13 @@ void path_stop(struct path *p)
 static int send_message(void *path, const void *bytes, size_t len, struct endpoint *to)
 {
 	struct path *p = path;
-	bool refused;
-	int r = udp_send(&p->udp, bytes, len, len, 0, to, &refused);
+	const uint64_t now_us = path_now_us();
+	const bool patient = now_us - p->waited_us >= MESSAGE_WAIT_EVERY_US;
+	bool refused, may_wait = patient;
+	int r = udp_send(&p->udp, bytes, len, len, 0, to, &may_wait, &refused);
 
+	if (patient && !may_wait)
+		p->waited_us = now_us;
 	if (refused) {
 		memset(&to->from, 0, sizeof(to->from));
 		to->from_ifindex = 0;
@@ -156,6 +162,7 @@ static void send_staged(void *path, struct peer *peer, uint64_t now_us, bool alw
 
 	device_path_lock(p->device, DEVICE_OUT);
 	p->out.now_us = now_us;
+	p->out.may_wait = true;
 	path_out_staged(p, peer, always_one);
 	device_path_unlock(p->device, DEVICE_OUT);
 }

@@ -33,6 +33,7 @@ tests_unit_libpathfixture_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 UNIT_TESTS += tests/unit/test-path
 tests_unit_test_path_SOURCES = tests/unit/test-path.c tests/unit/offload-packets.h tests/unit/unit.h
 tests_unit_test_path_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_path_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=poll
 tests_unit_test_path_LDADD = tests/unit/libpathfixture.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-offload tests/fuzz/fuzz-path-in

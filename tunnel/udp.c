@@ -195,15 +195,15 @@ static void control_fill(struct msghdr *m, const struct endpoint *to, bool with_
 		control_put(m, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
 }
 
-static int send_once(int fd, const struct msghdr *m, bool *waited)
+static int send_once(int fd, const struct msghdr *m, bool *may_wait)
 {
 	struct pollfd room = { .fd = fd, .events = POLLOUT };
 
 	if (sendmsg(fd, m, MSG_NOSIGNAL) >= 0)
 		return 0;
-	if (errno != EAGAIN || *waited)
+	if (errno != EAGAIN || !*may_wait)
 		return -errno;
-	*waited = true;
+	*may_wait = false;
 	(void)poll(&room, 1, EAGAIN_WAIT_MS);
 	return sendmsg(fd, m, MSG_NOSIGNAL) >= 0 ? 0 : -errno;
 }
@@ -218,7 +218,7 @@ struct sending {
 	uint8_t ecn;
 	bool with_from;
 	bool from_refused;
-	bool waited;
+	bool *may_wait;
 };
 
 static int send_packets(struct sending *s, const uint8_t *bytes, size_t len, size_t segment)
@@ -228,11 +228,11 @@ static int send_packets(struct sending *s, const uint8_t *bytes, size_t len, siz
 	/* Not written to. */
 	s->iov = (struct iovec){ .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
 	control_fill(&s->m, s->to, s->with_from, s->ecn, segment);
-	r = send_once(s->u->fd[s->family], &s->m, &s->waited);
+	r = send_once(s->u->fd[s->family], &s->m, s->may_wait);
 	/* An address that is ours no longer is EINVAL in IPv4 and IPv6, and so are segments that do not fit the route. */
 	if (s->with_from && (r == -EINVAL || r == -EADDRNOTAVAIL || r == -ENETUNREACH || r == -EHOSTUNREACH)) {
 		control_fill(&s->m, s->to, false, s->ecn, segment);
-		if (send_once(s->u->fd[s->family], &s->m, &s->waited) == 0) {
+		if (send_once(s->u->fd[s->family], &s->m, s->may_wait) == 0) {
 			s->with_from = false;
 			s->from_refused = true;
 			return 0;
@@ -253,11 +253,11 @@ static bool may_segment(struct udp *u, int family, size_t segment)
 	return true;
 }
 
-int udp_send(struct udp *u, const uint8_t *bytes, size_t len, size_t segment, uint8_t ecn, const struct endpoint *to,
+int udp_send(struct udp *u, const uint8_t *bytes, size_t len, size_t segment, uint8_t ecn, const struct endpoint *to, bool *may_wait,
 	bool *ret_from_refused)
 {
 	const int family = to->to.sa.sa_family == AF_INET ? UDP_V4 : UDP_V6;
-	struct sending s = { .u = u, .family = family, .to = to, .ecn = ecn };
+	struct sending s = { .u = u, .family = family, .to = to, .ecn = ecn, .may_wait = may_wait };
 	int r = 0;
 
 	*ret_from_refused = false;

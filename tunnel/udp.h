@@ -46,9 +46,10 @@ void udp_close(struct udp *u);
 /*
  * Sends bytes, in packets of `segment` bytes of which the last may be shorter (segment >= len: one packet; at most UDP_SEGMENTS_MAX and
  * UDP_PAYLOAD_MAX in all). ecn: the two bits. *ret_from_refused: the kernel did not take to->from; it went out without. What the kernel's
- * buffer has no room for within 1 ms is lost. 0, or the negative errno of the last packet that could not be sent.
+ * buffer has no room for is lost; if *may_wait it is waited for, 1 ms, and *may_wait is false then: whoever sends much under a lock
+ * waits once in all. 0, or the negative errno of the last packet that could not be sent.
  */
-int udp_send(struct udp *u, const uint8_t *bytes, size_t len, size_t segment, uint8_t ecn, const struct endpoint *to,
+int udp_send(struct udp *u, const uint8_t *bytes, size_t len, size_t segment, uint8_t ecn, const struct endpoint *to, bool *may_wait,
 	bool *ret_from_refused);
 
 struct udp_message {

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <sodium.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "tests/unit/offload-packets.h"
 #include "tests/unit/path-fixture.h"
 #include "tunnel/gso.h"
+#include "tunnel/path-impl.h"
 #include "tunnel/udp.h"
 
 #define KEY 7
@@ -420,6 +422,50 @@ static void test_staged(void **state)
 	assert_int_equal(t->a.peer->current->send_counter, 129);
 }
 
+static unsigned int n_waits;
+
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	if (n == 1 && fds->events == POLLOUT && timeout != 0)
+		n_waits++;
+	return __real_poll(fds, n, timeout);
+}
+
+/* A socket that has no room is waited for once and not for each packet: meanwhile nothing could be closed. */
+static void test_full(void **state)
+{
+	struct two *t = *state;
+	struct endpoint to = t->a.peer->endpoint;
+	struct shape s = shape_of(false, true);
+	uint8_t packet[1500];
+	int pair[2];
+
+	for (unsigned int i = 0; i < 60; i++)
+		path_fixture_write(&t->a, &none, packet, ref_packet(packet, &s, text, 100 + 16 * i));
+	while (!(atomic_load(&t->a.peer->flags) & PEER_NEED_HANDSHAKE))
+		;
+	for (struct pollfd out = { .fd = t->a.tun_device.fd, .events = POLLIN }; poll(&out, 1, 0) == 1;)
+		;
+	path_stop(t->a.path);
+	/* It takes what a UDP socket takes, until nobody reads it. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	while (send(pair[0], text, 1000, 0) > 0)
+		;
+	assert_true(dup2(pair[0], t->a.path->udp.fd[UDP_V4]) >= 0);
+	path_fixture_connect(&t->a, &t->b, 40);
+	n_waits = 0;
+	path_ops.send_staged(t->a.path, t->a.peer, now_us(), false);
+	assert_int_equal(t->a.peer->current->send_counter, 60);
+	assert_int_equal(n_waits, 1);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(path_ops.send_message(t->a.path, text, 148, &to), -EAGAIN);
+	assert_in_range(n_waits, 2, 10);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* Padded to 16, never over the MTU; a header for us, the bits of congestion outside as inside. */
 static void test_datagrams(void **state)
 {
@@ -526,6 +572,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ecn_in, lone_setup, lone_teardown),
 		cmocka_unit_test_setup_teardown(test_stream, two_setup, two_teardown),
 		cmocka_unit_test_setup_teardown(test_staged, two_setup, two_teardown),
+		cmocka_unit_test_setup_teardown(test_full, two_setup, two_teardown),
 		cmocka_unit_test_setup_teardown(test_datagrams, two_setup, two_teardown),
 		cmocka_unit_test_setup_teardown(test_commotion, two_setup, two_teardown),
 		cmocka_unit_test_setup_teardown(test_tun_gone, two_setup, two_teardown),

@@ -101,11 +101,11 @@ static void exchange(struct two *t, size_t len, size_t segment, unsigned int pac
 {
 	static uint8_t sent[60000], got[60000];
 	struct endpoint from;
-	bool from_refused;
+	bool from_refused, may_wait = true;
 
 	for (size_t i = 0; i < len; i++)
 		sent[i] = (uint8_t)(i * 7 + i / 256);
-	assert_int_equal(udp_send(&t->a, sent, len, segment, 0, &t->to, &from_refused), 0);
+	assert_int_equal(udp_send(&t->a, sent, len, segment, 0, &t->to, &may_wait, &from_refused), 0);
 	assert_int_equal(from_refused, refused);
 	assert_int_equal(receive(t, t->b.fd[UDP_V4], got, len, &from), packets);
 	assert_memory_equal(got, sent, len);
@@ -180,7 +180,7 @@ static void test_refused_by_the_route(void **state)
 static void test_source(void **state)
 {
 	struct two *t = *state;
-	bool refused;
+	bool refused, may_wait = true;
 
 	t->to.from.in.s_addr = htonl(INADDR_LOOPBACK);
 	exchange(t, 100, 100, 1, false);
@@ -188,7 +188,7 @@ static void test_source(void **state)
 	exchange(t, 100, 100, 1, true);
 	exchange(t, 2500, 1000, 3, true);
 	t->to.to.sa.sa_family = AF_UNSPEC;
-	assert_int_equal(udp_send(&t->a, (const uint8_t *)"x", 1, 1, 0, &t->to, &refused), -EDESTADDRREQ);
+	assert_int_equal(udp_send(&t->a, (const uint8_t *)"x", 1, 1, 0, &t->to, &may_wait, &refused), -EDESTADDRREQ);
 }
 
 /* No room in the kernel's buffer: one wait, and what is left is lost. */
@@ -196,11 +196,12 @@ static void test_full(void **state)
 {
 	static const uint8_t bytes[6000];
 	struct two *t = *state;
-	bool refused;
+	bool refused, may_wait = true;
 
 	t->a.segment[UDP_V4] = false;
 	full = true;
-	assert_int_equal(udp_send(&t->a, bytes, sizeof(bytes), 100, 0, &t->to, &refused), -EAGAIN);
+	assert_int_equal(udp_send(&t->a, bytes, sizeof(bytes), 100, 0, &t->to, &may_wait, &refused), -EAGAIN);
+	assert_false(may_wait);
 	full = false;
 	assert_int_equal(n_single, 2);
 }
