@@ -142,6 +142,22 @@ static void finish(struct commit *c, struct tunnel *t)
 		operation_fail(op, OUTCOME_FAILED, "out of memory; " STILL_THERE);
 }
 
+static bool was_asked(const struct commit *c, size_t peer)
+{
+	for (size_t i = 0; i < c->n_asked; i++)
+		if (c->asked[i] == peer)
+			return true;
+	return false;
+}
+
+/* Approvals that came while the next key was being used are of the old one. */
+static void end_others(struct commit *c, struct tunnel *t)
+{
+	for (size_t i = 0; i < t->config->n_peers; i++)
+		if (!was_asked(c, i) && approval_of(c, t, i))
+			broker_end_approvals(c->op.broker, t->ifname, t->config->peers[i].public_key, APPROVAL_END_RECONFIGURED);
+}
+
 /* A new approval in the place of each that stands, with what was left of its time. */
 static int renew(struct commit *c, struct tunnel *t, const struct use_result *used)
 {
@@ -211,6 +227,7 @@ static void on_used(struct operation *op, struct use_result *result)
 		return;
 	}
 	/* Of the old key nothing is served any more, whatever becomes of this. */
+	end_others(c, t);
 	r = renew(c, t, result);
 	if (r) {
 		broker_end_approvals(op->broker, t->ifname, NULL, APPROVAL_END_RECONFIGURED);

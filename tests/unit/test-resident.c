@@ -537,6 +537,37 @@ static void test_rekey_psk(void **state)
 	assert_key(keyfile_of(f, "wg1")->public_key, 2, "");
 }
 
+/* Of the old key nothing is served any more, also not to a peer that was approved while the next one was being used. */
+static void test_approved_while_committing(void **state)
+{
+	struct fixture *f = *state;
+	struct instant now = clock_now(&f->clock.clock);
+	uint8_t peer[KEY_SIZE];
+	struct request *r;
+
+	write_config(f, "wg1", "psk", "AB", "ApprovalScope = peer\n");
+	assert_int_equal(broker_reload(f->broker), 0);
+	(void)plug(f, "good");
+	assert_int_equal(enroll(f, "wg1"), OUTCOME_OK);
+	assert_int_equal(run(f, make(f, REQUEST_REKEY, "wg1")), OUTCOME_OK);
+	for (unsigned int i = 0; i < 2; i++) {
+		r = make(f, REQUEST_APPROVE, "wg1");
+		r->has_peer = true;
+		memset(r->peer, i ? 'B' : 'A', sizeof(r->peer));
+		if (i == 0)
+			assert_int_equal(run(f, r), OUTCOME_OK);
+	}
+	f->answered = 0;
+	request_start(r);
+	request_start(make(f, REQUEST_COMMIT, "wg1"));
+	turn_until(f, &f->answered, 2);
+	assert_key(keyfile_of(f, "wg1")->public_key, 1, "");
+	memset(peer, 'A', sizeof(peer));
+	assert_non_null(approvals_find(f->broker->approvals, "wg1", peer, &now));
+	memset(peer, 'B', sizeof(peer));
+	assert_null(approvals_find(f->broker->approvals, "wg1", peer, &now));
+}
+
 static void test_generate_and_find(void **state)
 {
 	struct fixture *f = *state;
@@ -618,6 +649,7 @@ int main(void)
 		TEST(test_card),
 		TEST(test_rekey_identity),
 		TEST(test_rekey_psk),
+		TEST(test_approved_while_committing),
 		TEST(test_generate_and_find),
 		TEST(test_rekey_from_wrapped),
 	};
