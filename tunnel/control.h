@@ -32,7 +32,7 @@ struct control {
 	struct bucket bucket; /* of initiations that are answered without proof of address */
 	struct deadlines deadlines;
 	struct responder *first_responder;
-	unsigned int n_responders;
+	unsigned int n_responders, n_unproven; /* of them: without proof of address */
 	bool bound;	      /* there are sockets: since a port was set, or the interface came up */
 	uint16_t listen_port;
 	uint32_t fwmark;

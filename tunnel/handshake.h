@@ -65,6 +65,7 @@ struct responder {
 	struct message_initiation message;
 	struct endpoint from;
 	uint64_t came_us;
+	bool proven; /* it came with a cookie */
 	struct noise noise;
 	struct static_call *call; /* es */
 };

@@ -30,6 +30,8 @@ struct responder *responder_free(struct responder *r)
 	if (r->next)
 		r->next->prev = r->prev;
 	c->n_responders--;
+	if (!r->proven)
+		c->n_unproven--;
 	noise_wipe(&r->noise);
 	sodium_memzero(r, sizeof(*r));
 	free(r);
@@ -133,17 +135,19 @@ static void es_done(void *userdata, int error, struct secret *shared)
 	secret_free(shared);
 }
 
-/* May this one have a static operation? */
-static bool admit(struct control *c, const struct message_initiation *m, const struct endpoint *from, struct instant now)
+/* May this one have a static operation? *ret_proven: it has shown where it is. */
+static bool admit(struct control *c, const struct message_initiation *m, const struct endpoint *from, struct instant now, bool *ret_proven)
 {
 	const struct static_key *k = c->key;
 	struct message_cookie reply;
 	struct endpoint to = *from;
 
-	if (inbox_fill(c->device->inbox) < INBOX_SIZE / 2 && c->n_responders < CONTROL_RESPONDERS_MAX &&
+	*ret_proven = false;
+	if (inbox_fill(c->device->inbox) < INBOX_SIZE / 2 && c->n_responders < CONTROL_RESPONDERS_MAX && c->n_unproven < k->waiting_max &&
 		bucket_take(&c->bucket, k->burst, k->rate_us, now.boot_us))
 		return true;
-	if (cookie_mac2_valid(&c->checker, m, sizeof(*m), from, now.boot_us))
+	*ret_proven = cookie_mac2_valid(&c->checker, m, sizeof(*m), from, now.boot_us);
+	if (*ret_proven)
 		return c->n_responders < CONTROL_RESPONDERS_MAX && ratelimit_allow(c->ratelimit, from, now.boot_us);
 	cookie_reply_write(&c->checker, &reply, m, sizeof(*m), from, now.boot_us);
 	(void)c->device->path_ops->send_message(c->device->path, &reply, sizeof(reply), &to);
@@ -155,9 +159,10 @@ void responder_initiation(struct control *c, const struct message_initiation *m,
 	struct static_request request = { .role = STATIC_RESPONDER, .message_len = sizeof(*m) };
 	struct secret *es = NULL;
 	struct responder *r;
+	bool proven;
 	int error;
 
-	if (!admit(c, m, from, now))
+	if (!admit(c, m, from, now, &proven))
 		return;
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -168,6 +173,9 @@ void responder_initiation(struct control *c, const struct message_initiation *m,
 		r->next->prev = r;
 	c->first_responder = r;
 	c->n_responders++;
+	r->proven = proven;
+	if (!proven)
+		c->n_unproven++;
 	r->message = *m;
 	r->from = *from;
 	r->came_us = now.boot_us;

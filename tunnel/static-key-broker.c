@@ -10,10 +10,18 @@
  * in 20 ms), so that what passes here finds a place there. */
 #define BURST 12
 #define RATE_US (50 * US_PER_MS)
+/* Of a token that is slow the broker gives away every second moment, and half of that is kept for those who show where they are. */
+#define RATE_COSTS 4
+/* What took longer waited for a touch, or for other programs. */
+#define COST_MAX_US US_PER_SEC
+/* Of the four that may wait in the broker. */
+#define WAITING_MAX 2
 
 struct static_call {
 	TAILQ_ENTRY(static_call) next;
 	uint64_t id;
+	uint64_t asked_us;
+	bool alone; /* no other waited then */
 	enum static_role role;
 	uint8_t peer[KEY_SIZE]; /* not of a responder's */
 	static_done done;
@@ -24,6 +32,7 @@ struct static_key_broker {
 	struct static_key key;
 	struct static_key_broker_options options;
 	TAILQ_HEAD(, static_call) calls;
+	uint64_t cost_us; /* how long the token takes, lately; 0: not known */
 };
 
 /* Of both keys together: an answer to the one is not taken for an answer to the other. */
@@ -61,6 +70,8 @@ static int broker_dh(struct static_key *k, const struct static_request *request,
 	if (!call)
 		return -ENOMEM;
 	call->id = ++last_id;
+	call->asked_us = now_us(b);
+	call->alone = TAILQ_EMPTY(&b->calls);
 	call->role = request->role;
 	memcpy(call->peer, request->peer, KEY_SIZE);
 	call->done = done;
@@ -114,6 +125,7 @@ struct static_key *static_key_broker_new(const struct static_key_broker_options 
 	b->key.resident = true;
 	b->key.burst = BURST;
 	b->key.rate_us = RATE_US;
+	b->key.waiting_max = WAITING_MAX;
 	memcpy(b->key.public_key, key->public_key, KEY_SIZE);
 	memcpy(b->key.shown, key->handle, KEY_SIZE);
 	return &b->key;
@@ -153,6 +165,15 @@ static int error_of(enum outcome outcome)
 	return -EIO;
 }
 
+/* As the broker does: a moving average. */
+static void learn_cost(struct static_key_broker *b, uint64_t us)
+{
+	if (us > COST_MAX_US)
+		us = COST_MAX_US;
+	b->cost_us = b->cost_us ? (7 * b->cost_us + us) / 8 : us;
+	b->key.rate_us = RATE_COSTS * b->cost_us > RATE_US ? RATE_COSTS * b->cost_us : RATE_US;
+}
+
 void static_key_broker_answer(struct static_key *k, uint64_t id, struct secret *shared, enum outcome outcome)
 {
 	struct static_key_broker *b = (struct static_key_broker *)k;
@@ -166,6 +187,8 @@ void static_key_broker_answer(struct static_key *k, uint64_t id, struct secret *
 		secret_free(shared);
 		return;
 	}
+	if (shared && call->alone)
+		learn_cost(b, now_us(b) - call->asked_us);
 	if (!shared)
 		error = error_of(outcome);
 	else if (!allowed(b, call->role, call->peer))

@@ -76,6 +76,7 @@ struct static_key *static_key_software_new(struct secret *private_key)
 	s->key.ops = &software_ops;
 	s->key.burst = SOFTWARE_BURST;
 	s->key.rate_us = SOFTWARE_RATE_US;
+	s->key.waiting_max = UINT32_MAX; /* none ever waits */
 	s->private_key = private_key;
 	return &s->key;
 }

@@ -61,9 +61,10 @@ struct static_key {
 	bool resident;
 	/*
 	 * Initiations that may be answered without proof of address: so many at once, and then one in rate_us. Beyond that
-	 * the sender must show by a cookie that it is where it says (whitepaper section 5.3). A token's are its bucket's.
+	 * the sender must show by a cookie that it is where it says (whitepaper section 5.3). A token's are its bucket's, and
+	 * rate_us follows how long it takes. No more than waiting_max of them wait for it at a time, so that there is room for others.
 	 */
-	uint32_t burst;
+	uint32_t burst, waiting_max;
 	uint64_t rate_us;
 	/*
 	 * Set by the device. The implementation calls it from the event loop when what approved() says may have changed for

@@ -96,6 +96,7 @@ static void setup_next(void)
 	memset(&held, 0, sizeof(held));
 	held.inner = static_key_software_new(private_key);
 	held.key.ops = &held_ops;
+	held.key.waiting_max = UINT32_MAX;
 	memcpy(held.key.public_key, held.inner->public_key, KEY_SIZE);
 	n_ready = 0;
 	s = successor_new(&a->control, &held.key, on_ready, &w);

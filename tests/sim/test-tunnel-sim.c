@@ -595,6 +595,32 @@ static void test_flood(void **state)
 	assert_true(a->n_sent[3] * 64 < 2000 * 148);
 }
 
+/* Those who do not show where they are wait in turn for a token that takes its time: there is room beside them for one who does. */
+static void test_flood_of_a_slow_token(void **state)
+{
+	uint8_t bytes[148];
+	struct endpoint from = { .to.in = { .sin_family = AF_INET, .sin_port = 1 } };
+	unsigned int most = 0;
+
+	(void)state;
+	setup_pair(28, 800 * MS, US_NEVER);
+	a->slow->key.burst = 12;
+	a->slow->key.rate_us = 50 * MS;
+	for (unsigned int i = 0; i < 3000 && !a->n_received_data; i++) {
+		forge_initiation(bytes, a);
+		from.to.in.sin_addr.s_addr = htonl(0x0b000000 + i);
+		node_receive(a, bytes, sizeof(bytes), &from);
+		if (i == 100)
+			node_send(b, a, 1);
+		world_run(&w, 5 * MS);
+		most = a->control.n_responders > most ? a->control.n_responders : most;
+	}
+	/* Two of the flood's, and the peer's second try. */
+	assert_int_equal(most, 3);
+	assert_int_equal(a->n_received_data, 1);
+	assert_int_equal(b->n_sent[1], 2);
+}
+
 /* One that has a cookie and floods all the same is held to its share. */
 static void test_flood_with_cookie(void **state)
 {
@@ -796,6 +822,7 @@ int main(void)
 		TEST(test_token_gone),
 		TEST(test_approval_over),
 		TEST(test_flood),
+		TEST(test_flood_of_a_slow_token),
 		TEST(test_flood_with_cookie),
 		TEST(test_forged_response),
 		TEST(test_end_of_counters),

@@ -309,7 +309,7 @@ static struct static_key *slow_new(struct node *n, uint64_t delay_us)
 {
 	struct slow_key *s = calloc(1, sizeof(*s));
 
-	s->key = (struct static_key){ .ops = &slow_ops, .resident = true, .burst = 4, .rate_us = SEC / 2 };
+	s->key = (struct static_key){ .ops = &slow_ops, .resident = true, .burst = 4, .waiting_max = 2, .rate_us = SEC / 2 };
 	memcpy(s->key.public_key, n->public_key, KEY_SIZE);
 	s->private_key = secret_new(32);
 	memcpy(secret_borrow_mut(s->private_key), n->private_key, KEY_SIZE);

@@ -140,6 +140,36 @@ static void test_answers(void **state)
 	assert_int_equal(static_key_broker_waiting(s->key), 0);
 }
 
+/* How often others may begin follows what the token can do, as its answers tell: refusals say nothing, nor what waited in a queue. */
+static void test_rate(void **state)
+{
+	struct scene *s = *state;
+	struct static_call *first, *second;
+
+	assert_int_equal(s->key->rate_us, 50 * US_PER_MS);
+	assert_in_range(s->key->waiting_max, 1, 3);
+	for (int i = 0; i < 30; i++) {
+		s->n_asked = 0;
+		assert_int_equal(dh(s, STATIC_RESPONDER, peer_a, &first), 0);
+		assert_int_equal(dh(s, STATIC_RESPONDER, peer_a, &second), 0);
+		clock_fake_advance(&s->clock, 100 * US_PER_MS);
+		static_key_broker_answer(s->key, s->asked[0], some_secret(), OUTCOME_OK);
+		clock_fake_advance(&s->clock, 300 * US_PER_MS);
+		static_key_broker_answer(s->key, s->asked[1], some_secret(), OUTCOME_OK);
+	}
+	assert_int_equal(s->key->rate_us, 400 * US_PER_MS);
+	s->n_asked = 0;
+	assert_int_equal(dh(s, STATIC_RESPONDER, peer_a, &first), 0);
+	static_key_broker_answer(s->key, s->asked[0], NULL, OUTCOME_LIMIT_EXCEEDED);
+	assert_int_equal(s->key->rate_us, 400 * US_PER_MS);
+	/* One that waited for a touch. */
+	s->n_asked = 0;
+	assert_int_equal(dh(s, STATIC_RESPONDER, peer_a, &first), 0);
+	clock_fake_advance(&s->clock, 30 * US_PER_SEC);
+	static_key_broker_answer(s->key, s->asked[0], some_secret(), OUTCOME_OK);
+	assert_in_range(s->key->rate_us, 400 * US_PER_MS, US_PER_SEC);
+}
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -305,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rate, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cancelled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_late_answer_opens_nothing, set_up, tear_down),
