@@ -181,7 +181,7 @@ static void cookie_received(struct control *c, const struct message_cookie *m, s
 	const struct index_entry *e = index_find(&c->device->indexes, message_get32(m->receiver));
 
 	/* To an initiation, or to a response, whose session has the index already. */
-	if (e && e->peer)
+	if (e && e->peer && !successor_cookie(e, m, now))
 		(void)cookie_reply_read(&e->peer->handshake->jar, m, now.boot_us);
 }
 

@@ -274,6 +274,17 @@ void successor_receive(struct successor *s, const void *bytes, size_t len, const
 		try_all(s, ANSWER_US, now);
 }
 
+bool successor_cookie(const struct index_entry *e, const struct message_cookie *m, struct instant now)
+{
+	struct probe *p = e->peer->handshake->probe;
+
+	if (!p || e != &p->entry)
+		return false;
+	/* For the next try. */
+	(void)cookie_reply_read(&p->jar, m, now.boot_us);
+	return true;
+}
+
 void successor_tick(struct successor *s, struct instant now)
 {
 	try_all(s, SUCCESSOR_TRY_US, now);

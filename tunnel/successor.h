@@ -30,5 +30,7 @@ int successor_adopt(struct successor *s, struct instant now);
 
 /* Between this and control: a datagram of type 1 or 2 whose mac1 is not the present key's. */
 void successor_receive(struct successor *s, const void *bytes, size_t len, const struct endpoint *from, struct instant now);
+/* A cookie reply to what stands in the table as e. False: that is not ours. */
+bool successor_cookie(const struct index_entry *e, const struct message_cookie *m, struct instant now);
 /* With both locks held: of a peer that is closed or goes. Always NULL. */
 struct probe *successor_forget_locked(struct successor *s, struct peer *peer, struct probe *p);

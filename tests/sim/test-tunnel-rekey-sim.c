@@ -234,6 +234,18 @@ static void test_the_other_end_begins(void **state)
 	assert_true(a->n_sent[1] <= before + 4);
 }
 
+/* An other end under load wants to see a cookie first, of this key's handshake as of any. */
+static void test_cookie(void **state)
+{
+	(void)state;
+	tell(b);
+	b->control.key->waiting_max = 0;
+	seconds(12);
+	assert_true(b->n_sent[3] > 0);
+	assert_true(n_ready > 0);
+	assert_true(passes(b));
+}
+
 static void test_slow_key(void **state)
 {
 	(void)state;
@@ -354,6 +366,7 @@ int main(void)
 		TEST(test_takes_its_place),
 		TEST(test_one_of_two),
 		TEST(test_the_other_end_begins),
+		TEST(test_cookie),
 		TEST(test_slow_key),
 		TEST(test_forgotten),
 		TEST(test_closed),
