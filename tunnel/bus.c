@@ -321,12 +321,18 @@ static void on_changed(void *userdata)
 	ask_objects(b);
 }
 
+/* Strangers can bring these about as often as they like: by messages with points of low order, and by many of them. */
+static bool is_everyday(enum outcome why)
+{
+	return why == OUTCOME_NOT_APPROVED || why == OUTCOME_INVALID_ARGUMENT || why == OUTCOME_LIMIT_EXCEEDED;
+}
+
 static void on_dh(void *userdata, uint64_t id, struct secret *shared, enum outcome why, const char *error)
 {
 	struct tunnel_bus *b = userdata;
 
 	if (!shared)
-		log_msg(why == OUTCOME_NOT_APPROVED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s: the security key gave no answer: %s", b->ifname,
+		log_msg(is_everyday(why) ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s: the security key gave no answer: %s", b->ifname,
 			error);
 	if (b->successor && static_key_broker_asked(successor_key(b->successor), id))
 		static_key_broker_answer(successor_key(b->successor), id, shared, why);
