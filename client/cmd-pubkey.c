@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pubkey: the public key that enrolment made, alone on a line, as `wg pubkey` prints one; or that of a handle on stdin. */
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,12 +70,13 @@ static int read_line(struct secret **ret, const struct verb *verb)
 static int of_input(struct proxy *p, const struct secret *line)
 {
 	_cleanup_secret_ struct secret *key = NULL;
-	char name[SECRET_MAX + 1];
+	char name[IF_NAMESIZE] = "";
 	struct handle h;
 
 	if (secret_from_base64(&key, (const char *)secret_borrow(line), secret_len(line)) < 0) {
-		memcpy(name, secret_borrow(line), secret_len(line));
-		name[secret_len(line)] = '\0';
+		/* What is too long for a name may be a private key with a slip in it, and stays where it is. */
+		if (secret_len(line) < sizeof(name))
+			memcpy(name, secret_borrow(line), secret_len(line));
 		if (ifname_valid(name))
 			return of_tunnel(p, name);
 		return say_outcome(OUTCOME_INVALID_ARGUMENT, "The standard input has neither a handle nor the name of a tunnel");
