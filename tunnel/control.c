@@ -10,6 +10,8 @@
 #include "tunnel/successor.h"
 
 #define MESSAGES_AT_ONCE 32
+/* One whose packets come from two places stops everybody's no more often; the next packet tells again where it is. */
+#define ROAM_AGAIN_US (50 * US_PER_MS)
 
 int control_init(struct control *c, struct device *d, struct clock *clock)
 {
@@ -209,7 +211,8 @@ static void attend(struct peer *p, uint32_t flags, struct instant now)
 	struct handshake *h = p->handshake;
 	struct device *d = p->device;
 
-	if (flags & PEER_ROAMED) {
+	if ((flags & PEER_ROAMED) && now.boot_us - h->roamed_us >= ROAM_AGAIN_US) {
+		h->roamed_us = now.boot_us;
 		device_lock(d);
 		p->endpoint = p->seen_endpoint;
 		device_unlock(d);

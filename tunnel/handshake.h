@@ -55,6 +55,7 @@ struct handshake {
 	struct timers timers;
 	struct deadline deadline;
 	uint64_t completed_real_us; /* the last handshake; 0: never */
+	uint64_t roamed_us; /* when its endpoint last changed with a packet; 0: never */
 };
 
 /* One initiation on its way to being answered. */
