@@ -258,6 +258,8 @@ static uint16_t openpgp_decipher(struct emulator *e, const struct command *c, st
 		return 0x6600;
 	if (!emulator_x25519(shared + 1, e->decipher.secret, c->data + 7))
 		return 0x6a80;
+	if (e->zeros)
+		memset(shared + 1, 0, 32);
 	e->n_dh++;
 	put(o, e->prefix ? shared : shared + 1, e->prefix ? 33 : 32);
 	return SW_OK;
@@ -376,6 +378,8 @@ static uint16_t piv_authenticate(struct emulator *e, const struct command *c, st
 		return 0x6982;
 	if (!emulator_x25519(shared, key->secret, c->data + 6))
 		return 0x6a80;
+	if (e->zeros)
+		memset(shared, 0, 32);
 	e->n_dh++;
 	put_tlv(&inner, 0x82, shared, sizeof(shared));
 	put_tlv(o, 0x7c, inner.bytes, inner.len);

@@ -42,6 +42,7 @@ struct emulator {
 	bool touched;
 	uint8_t inject_ins; /* the next command with this INS is answered by inject_sw; 0: none */
 	uint16_t inject_sw;
+	bool zeros; /* what X25519 should give is zeros: a hostile one */
 	/* Asked while a key that wants a touch is used; NULL: touched decides at once. */
 	void (*wait_for_touch)(struct emulator *e);
 	void (*before)(struct emulator *e, const uint8_t *command, size_t len); /* every command, may be NULL */

@@ -117,6 +117,9 @@ static void use(const struct wire_request *q, struct wire_result *result)
 		result->pin_retries = tries = 2;
 		return;
 	}
+	/* A PIN is sent once, and the rest is done in the session that it opens. */
+	if (is("clumsy") && session && q->pin)
+		_exit(5);
 	session |= q->pin != NULL;
 	if (is_card() && !session) {
 		fail(result, OUTCOME_PIN_REQUIRED, "");

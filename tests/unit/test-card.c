@@ -443,6 +443,19 @@ static void test_low_order(void **state)
 	assert_int_equal(x->e.n_dh, 0);
 }
 
+/* Of a point that is good: a card that makes everybody's secret of everything. */
+static void test_zeros(void **state)
+{
+	struct fixture *x = *state;
+	struct wire_result result;
+
+	x->e.zeros = true;
+	assert_int_equal(refused(x, OPENPGP("123456", true), &result), OUTCOME_INVALID_ARGUMENT);
+	assert_int_equal(refused(x, PIV("123456", true), &result), OUTCOME_INVALID_ARGUMENT);
+	assert_int_equal(x->e.n_dh, 2);
+	assert_false(x->e.pin.verified);
+}
+
 static const struct wire_token_info *info(struct fixture *x, struct wire_result *ret)
 {
 	struct wire_request request = {.type = WIRE_INFO};
@@ -576,6 +589,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_low_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_zeros, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_info, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_cards_do_not, setup, teardown),

@@ -331,6 +331,29 @@ static void test_no_session_without_an_approval(void **state)
 	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_PIN_REQUIRED);
 }
 
+/* A card that comes after the PIN was given does not get it, whatever key it says it has. */
+static void test_card_that_comes_later(void **state)
+{
+	struct fixture *f = *state;
+	struct request *r;
+
+	enroll_card(f, "wg0", "card");
+	unplug(f, "card");
+	r = make(f, REQUEST_APPROVE, "wg0");
+	r->options.wait = true;
+	pin(r);
+	request_start(r);
+	idle(f);
+	assert_int_equal(f->answered, 1);
+	(void)plug(f, "card2");
+	assert_int_equal(finish(f), OUTCOME_PIN_REQUIRED);
+	assert_non_null(strstr(f->detail, "was given before"));
+	assert_int_equal(ask_card(f, WIRE_X_DH), OUTCOME_PIN_REQUIRED);
+	/* The one that was there when it was given, and no other. */
+	(void)plug(f, "card");
+	assert_int_equal(approve_card(f, "wg0", "card2"), OUTCOME_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +369,7 @@ int main(void)
 		TEST(test_session_ends_with_the_key_file),
 		TEST(test_session_ends_with_another_card),
 		TEST(test_no_session_without_an_approval),
+		TEST(test_card_that_comes_later),
 		TEST(test_speed),
 	};
 
