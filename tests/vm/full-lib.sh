@@ -53,9 +53,9 @@ full_end() {
 	trap - EXIT ERR
 	set +e
 	if [ $status != 0 ] && [ $status != 77 ]; then
-		journalctl -b -q --no-pager -o short-monotonic -n 60 -u wgfidod -u wgfido-rotate
+		journalctl -b -q --no-pager -o short-monotonic -n 60 -u wgfidod -u wgfido-rotate -u wgfido-tunnel@home
 	fi
-	systemctl disable --quiet --now wgfido-rotate wgfidod
+	systemctl disable --quiet --now wgfido-tunnel@home wgfido-rotate wgfidod
 	systemctl reset-failed
 	ip link del home 2>/dev/null
 	# Not with a script that is killed in the middle: the next one begins by cleaning up as well.
