@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Smart cards on the whole system: pcscd by its socket unit, its polkit, the broker in its unit's sandbox; a virtual card.
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 command -v pcscd >/dev/null || skip "pcscd is not in the image"
 full_system
