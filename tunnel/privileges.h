@@ -19,7 +19,7 @@ struct privileges {
 int privileges_find(struct privileges *ret, const char *user);
 
 /*
- * For good, of all threads that come after it: no programs, no other processes' memory, no namespaces, mounts, modules, keyrings, bpf,
+ * For good, of all threads that come after it: no programs, no processes, no others' memory, no namespaces, mounts, modules, keyrings, bpf,
  * io_uring, nor another user. The calls that remain are what packets, configuration and the message bus take, and more; the unit's
  * filter is narrower. After privileges_drop. 0 or a negative errno.
  */

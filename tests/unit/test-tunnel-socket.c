@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/sched.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -159,8 +161,14 @@ static uint64_t capabilities(void)
 	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
 }
 
+static void *thread_main(void *userdata)
+{
+	return userdata;
+}
+
 static void child_is_restricted(void)
 {
+	pthread_t thread;
 	char *const argv[] = { (char *)(uintptr_t)"true", NULL };
 
 	assert_int_equal(privileges_restrict(), 0);
@@ -172,6 +180,13 @@ static void child_is_restricted(void)
 	assert_int_equal(errno, EPERM);
 	assert_int_equal(syscall(SYS_ptrace, 0, 0, 0, 0), -1);
 	assert_int_equal(errno, EPERM);
+	/* No other process, nor one in a namespace of its own; threads are what it has. */
+	assert_int_equal(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(pthread_create(&thread, NULL, thread_main, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
 	/* What it lives on. */
 	assert_true(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
 }
