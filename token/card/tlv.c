@@ -68,10 +68,14 @@ int tlv_next(struct tlv *ret, const uint8_t **p, const uint8_t *end)
 
 int tlv_find(struct tlv *ret, const uint8_t *data, size_t len, uint32_t tag)
 {
-	const uint8_t *p = data, *end = data + len;
+	const uint8_t *p = data, *end;
 	struct tlv t, found = {0};
 	int r;
 
+	/* Nothing at all may come without a place to be at. */
+	if (len == 0)
+		return -ENOENT;
+	end = data + len;
 	while ((r = tlv_next(&t, &p, end)) > 0)
 		if (t.tag == tag && !found.value)
 			found = t;
