@@ -298,9 +298,10 @@ net_stop()
 	rm -f "$NET_TMP/$1.pid"
 }
 
+# Not before somebody listens there: between bind() and listen() wg finds a socket that refuses, and removes it as a dead one's.
 wg_answers()
 {
-	net_in "$1" wg show "$2" >/dev/null 2>&1
+	net_in "$1" grep -q " 00010000 .*/$2\.sock\$" /proc/net/unix && net_in "$1" wg show "$2" >/dev/null 2>&1
 }
 
 wg_create()
