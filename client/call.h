@@ -77,7 +77,7 @@ void call_options_clear(struct call_options *o);
 #define CALL_RESIDENT_HELP                                                                                   \
 	"  --resident       make a key that never leaves the token: X25519 over CTAPHID, OpenPGP card or PIV\n" \
 	"  --slot SLOT      where: ctaphid, ctaphid:N, openpgp, piv:9d, ...; without it a free one is taken\n"  \
-	"  --touch WHEN     when the token itself asks for a touch: never (the default), cached, always\n"
+	"  --touch WHEN     when the token itself asks for a touch: never (the default), cached, always; a next key: as the present\n"
 /* --resident beside what it excludes, and the other way round: 0, or says the error and returns the exit status. */
 int call_check_resident(const struct call_options *o, const struct verb *verb);
 #define CALL_OPTIONS_HELP                                                                                    \

@@ -46,6 +46,25 @@ static const struct keyfile_resident *beside(const struct resident *e)
 	return &t->keyfile->resident;
 }
 
+/* When the key is to ask for a touch. Where nothing was said a card decides for itself, and a next key asks as the present one does. */
+static enum wire_x_touch touch_wanted(const struct resident *e)
+{
+	const struct keyfile_resident *present = beside(e);
+	const enum wire_x_touch said = e->op.options.x_touch;
+
+	if (e->adopt)
+		return e->key.touch;
+	if (said != WIRE_X_TOUCH_UNKNOWN || e->slot.kind != WIRE_X_CTAPHID)
+		return said;
+	return present && present->touch != WIRE_X_TOUCH_UNKNOWN ? present->touch : WIRE_X_TOUCH_NEVER;
+}
+
+static void step(struct operation *op)
+{
+	if (op->step < op->steps)
+		operation_set_step(op, op->step + 1);
+}
+
 static bool slot_equal(const struct wire_x_slot *a, const struct wire_x_slot *b)
 {
 	return a->kind == b->kind && a->number == b->number;
@@ -230,7 +249,8 @@ static void on_surveyed(void *userdata, int outcome, const char *detail)
 		operation_fail_with(op, r, "%s", "this computer's pairings");
 		return;
 	}
-	op->steps = (r != 0) + (e->adopt ? 0u : 1u) + 1u;
+	/* Pairing and making take a touch each, and the proof does where the key asks for it. */
+	op->steps = (r != 0) + (e->adopt ? 0u : 1u) + (touch_wanted(e) != WIRE_X_TOUCH_NEVER ? 1u : 0u);
 	if (r != 0)
 		pair(e);
 	else if (e->adopt)
@@ -292,7 +312,7 @@ static void on_paired(void *userdata, struct job *j, struct wire_result *result)
 		return;
 	}
 	broker_note(op->broker, LOG_LEVEL_INFO, "%s: paired with this computer, asked for by %s", token_name(j->token), op->requester.text);
-	operation_set_step(op, op->step + 1);
+	step(op);
 	op->touch = "touch";
 	e->token = j->token;
 	if (e->adopt)
@@ -348,7 +368,7 @@ static void on_generated(void *userdata, struct job *j, struct wire_result *resu
 	e->key.cached_seconds = k->cached_seconds;
 	e->key.needs_pin = k->needs_pin;
 	e->token = j->token;
-	operation_set_step(op, op->step + 1);
+	step(op);
 	prove(e);
 }
 
@@ -366,8 +386,7 @@ static void generate(struct resident *e)
 		return;
 	}
 	j->request.x_slot = e->slot;
-	/* A card decides for itself where nothing was said. */
-	j->request.x_touch = o->x_touch != WIRE_X_TOUCH_UNKNOWN || e->slot.kind != WIRE_X_CTAPHID ? o->x_touch : WIRE_X_TOUCH_NEVER;
+	j->request.x_touch = touch_wanted(e);
 	j->request.x_cached_seconds = j->request.x_touch == WIRE_X_TOUCH_CACHED && e->slot.kind == WIRE_X_CTAPHID ? CACHED_SECONDS : 0;
 	j->confirm_pin = o->confirm_pin;
 	r = x_fill_channel(op->broker, &j->request, e->slot.kind, e->token_public, &detail);

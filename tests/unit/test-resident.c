@@ -39,7 +39,7 @@ static void test_enroll(void **state)
 
 	(void)plug(f, "good");
 	assert_int_equal(enroll(f, "wg0"), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch-pair 1/3 touch 2/3");
+	assert_string_equal(f->prompts, "touch-pair 1/2 touch 2/2");
 	k = keyfile_of(f, "wg0");
 	assert_non_null(k);
 	assert_int_equal(k->held, KEYFILE_RESIDENT);
@@ -55,7 +55,7 @@ static void test_enroll(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	/* Another key on the same token: it is paired already, and the slot is the next one. */
 	assert_int_equal(enroll(f, "wg1"), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch 1/2");
+	assert_string_equal(f->prompts, "touch 1/1");
 	assert_key(keyfile_of(f, "wg1")->public_key, 1, "");
 	/* Once more is too often. */
 	assert_int_equal(enroll(f, "wg1"), OUTCOME_EXISTS);
@@ -105,7 +105,7 @@ static void test_adopt(void **state)
 	r->options.has_resident = r->options.resident = r->options.has_handle = true;
 	handle_make(r->options.handle, WIRE_X_CTAPHID, 3, public_key);
 	assert_int_equal(run(f, r), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch-pair 1/2");
+	assert_string_equal(f->prompts, "touch-pair 1/1");
 	assert_memory_equal(keyfile_of(f, "wg0")->public_key, public_key, KEY_SIZE);
 	/* One key, one tunnel. */
 	r = make(f, REQUEST_ENROLL, "wg1");
@@ -293,6 +293,9 @@ static void test_a_touch_for_each_peer(void **state)
 	assert_int_equal(approve(f, "wg1"), OUTCOME_OK);
 	assert_string_equal(f->prompts, "touch 1/2 touch 2/2");
 	assert_string_equal(tunnel_state(tunnel_of(f, "wg1")), "approved");
+	/* The next key asks as this one does: nobody said otherwise. */
+	assert_int_equal(run(f, make(f, REQUEST_REKEY, "wg1")), OUTCOME_OK);
+	assert_int_equal(keyfile_of(f, "wg1")->next.touch, WIRE_X_TOUCH_ALWAYS);
 }
 
 /* An identity's approval holds nothing that could be handed out. */
@@ -358,7 +361,7 @@ static void test_pairing_lost(void **state)
 	(void)plug(f, "good");
 	assert_int_equal(approve(f, "wg0"), OUTCOME_WRONG_TOKEN); /* slot 0 is empty again */
 	assert_int_equal(enroll(f, "wg1"), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch-pair 1/3 touch 2/3");
+	assert_string_equal(f->prompts, "touch-pair 1/2 touch 2/2");
 	unplug(f, "good");
 	(void)plug(f, "stranger");
 	assert_int_equal(enroll(f, "wg2"), OUTCOME_WRONG_TOKEN);
@@ -379,7 +382,7 @@ static void test_pairing_of_another_host_key(void **state)
 	assert_int_equal(approve(f, "wg0"), OUTCOME_WRONG_TOKEN);
 	assert_non_null(strstr(f->detail, "not paired"));
 	assert_int_equal(enroll(f, "wg1"), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch-pair 1/3 touch 2/3");
+	assert_string_equal(f->prompts, "touch-pair 1/2 touch 2/2");
 	assert_int_equal(approve(f, "wg0"), OUTCOME_OK);
 	(void)snprintf(command, sizeof(command), "for p in '%s'/pairings/*; do echo '{}' > \"$p\"; done", f->state);
 	assert_int_equal(system(command), 0);
@@ -473,7 +476,7 @@ static void test_rekey_identity(void **state)
 	until = f->until;
 	assert_int_equal(run(f, make(f, REQUEST_COMMIT, "wg0")), OUTCOME_NOT_ENROLLED);
 	assert_int_equal(run(f, make(f, REQUEST_REKEY, "wg0")), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch 1/2");
+	assert_string_equal(f->prompts, "touch 1/1");
 	assert_key(keyfile_of(f, "wg0")->public_key, 0, "");
 	assert_true(keyfile_of(f, "wg0")->has_next);
 	assert_key(keyfile_of(f, "wg0")->next.public_key, 1, "");
@@ -576,7 +579,7 @@ static void test_generate_and_find(void **state)
 
 	(void)plug(f, "good");
 	assert_int_equal(run(f, make(f, REQUEST_GENERATE, "")), OUTCOME_OK);
-	assert_string_equal(f->prompts, "touch-pair 1/3 touch 2/3");
+	assert_string_equal(f->prompts, "touch-pair 1/2 touch 2/2");
 	assert_null(broker_prompt(f->broker));
 	assert_key(f->public_key, 0, "");
 	handle_make(handle, (uint8_t)f->slot.kind, f->slot.number, f->public_key);
