@@ -131,7 +131,11 @@ static int make(struct program *p)
 
 	r = tun_open(&p->tun, p->ifname);
 	if (r == -EBUSY)
-		log_error("%s: somebody else has an interface of that name", p->ifname);
+		log_error("%s: there is an interface of that name already", p->ifname);
+	else if (r == -ENODEV)
+		log_error("%s: the interface cannot be made: /dev/net/tun is not there, `modprobe tun` brings it", p->ifname);
+	else if (r == -EPERM || r == -EACCES)
+		log_error("%s: the interface cannot be made: that takes root", p->ifname);
 	else if (r < 0)
 		return fail(p, r, "the interface cannot be made");
 	if (r < 0)
@@ -141,6 +145,8 @@ static int make(struct program *p)
 	if (r < 0)
 		return fail(p, r, "its MTU cannot be set");
 	r = control_socket_open(&p->socket, p->rundir, p->tun.ifname, p->privileges.gid);
+	if (r == -EADDRINUSE)
+		return fail(p, r, "another program listens on its configuration socket");
 	if (r < 0)
 		return fail(p, r, "its configuration socket cannot be made");
 	/* Where it may not be raised, what can be locked is locked. */
@@ -300,7 +306,10 @@ static int parse(struct program *p, int argc, char **argv, int *ret_status)
 		p->ifname = argv[optind];
 		return 1;
 	}
-	(void)fprintf(stderr, PROGRAM ": wants the name of one interface; see --help\n");
+	if (argc - optind == 1)
+		(void)fprintf(stderr, PROGRAM ": \"%s\" is no interface's name: it has 1 to 15 letters, digits and _=+.-\n", argv[optind]);
+	else
+		(void)fprintf(stderr, PROGRAM ": wants the name of one interface; see --help\n");
 	*ret_status = 2;
 	return 0;
 }
