@@ -33,14 +33,14 @@ static void purpose_format(char *buf, size_t size, struct proxy *p, const struct
 }
 
 /* The approval stands, but who opens the tunnel? */
-static void agent_check(const char *ifname)
+static void agent_check(const char *ifname, bool by_tunnel)
 {
 	struct agent_status *agent = NULL;
 
 	if (agent_status_load(&agent, dirs_agent_run(), ifname) >= 0) {
 		if (!strcmp(agent->state, "absent"))
-			say_warning("There is no interface %s yet: it opens when it is there, for example by `wg-quick up %s`", ifname,
-				ifname);
+			say_warning("There is no interface %s yet: it opens when it is there, for example by `%s%s`", ifname,
+				by_tunnel ? "systemctl start wgfido-tunnel@" : "wg-quick up ", ifname);
 		else if (!strcmp(agent->state, "error"))
 			say_warning("wgfido-rotate could not open %s so far (%s): `wgfido doctor` tells more", ifname,
 				*agent->problem ? agent->problem : agent->reason);
@@ -67,6 +67,8 @@ static int approve_one(struct proxy *p, const struct target *t, struct call_opti
 	char purpose[256], tunnel[128], peer[64] = "", ifname[64], until_text[96];
 	const uint64_t lifetime = t->tunnel->approval_lifetime;
 	const uint64_t asked = o->for_seconds && o->for_seconds < lifetime ? o->for_seconds : lifetime;
+	/* The kernel's WireGuard has no use for a key that is in a token. */
+	const bool by_tunnel = !strcmp(t->tunnel->mode, "identity") && !strcmp(t->tunnel->held, "resident");
 	sd_bus_message *reply = NULL;
 	uint64_t until;
 	int r;
@@ -95,7 +97,7 @@ static int approve_one(struct proxy *p, const struct target *t, struct call_opti
 	printf("%s%s%s is approved until %s.\n", tunnel, *peer ? " to " : "", peer,
 		text_until(until_text, sizeof(until_text), until, clock_now(&clock_system)));
 	tell_window(ifname, until, asked);
-	agent_check(ifname);
+	agent_check(ifname, by_tunnel);
 	return 0;
 }
 

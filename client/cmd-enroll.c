@@ -19,8 +19,9 @@
 #include "common/file.h"
 #include "common/names.h"
 
-/* The tunnel, with a configuration made for it where there is none. *ret_new: the broker had not known it. */
-static int find_or_make(struct proxy *p, const char *name, enum config_mode mode, bool yes, struct proxy_tunnel **ret, bool *ret_new)
+/* The tunnel, with a configuration made for it where there is none (*ret_made). *ret_new: the broker had not known it. */
+static int find_or_make(struct proxy *p, const char *name, enum config_mode mode, bool yes, struct proxy_tunnel **ret, bool *ret_new,
+	bool *ret_made)
 {
 	struct config *config;
 	int r;
@@ -32,8 +33,10 @@ static int find_or_make(struct proxy *p, const char *name, enum config_mode mode
 		if (!strcmp(p->tunnels[i].name, name))
 			return target_resolve_tunnel(ret, p, name);
 	r = tunnelconf_load(&config, name);
-	if (!r && !config)
+	if (!r && !config) {
 		r = tunnelconf_make(name, mode, yes);
+		*ret_made = !r;
+	}
 	config_free(config);
 	if (!r)
 		r = tunnelconf_reload(p);
@@ -101,13 +104,13 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o)
 	char purpose[192], tunnel[128], ifname[IF_NAMESIZE];
 	uint8_t handle[KEY_SIZE];
 	struct proxy_tunnel *t;
-	bool psk, new = false, has_handle;
+	bool psk, new = false, made = false, has_handle, adopted;
 	int r;
 
 	r = o->resident ? 0 : recovery_check(o);
 	has_handle = !r && ifname_valid(name) && wgfile_peek_handle(handle, name);
 	if (!r)
-		r = find_or_make(p, name, o->resident && has_handle ? CONFIG_MODE_IDENTITY : CONFIG_MODE_PSK, o->yes, &t, &new);
+		r = find_or_make(p, name, o->resident && has_handle ? CONFIG_MODE_IDENTITY : CONFIG_MODE_PSK, o->yes, &t, &new, &made);
 	if (r)
 		return r;
 	/* It may have been named by its Name. */
@@ -128,13 +131,20 @@ static int enroll(struct proxy *p, const char *name, struct call_options *o)
 				.options = o,
 			},
 			&result);
+	/* It points to what goes with this function. */
+	adopted = o->handle;
+	o->handle = NULL;
 	if (r) {
-		tunnelconf_undo(p, ifname);
+		if (adopted && r == outcome_exit_status(OUTCOME_WRONG_TOKEN))
+			say_warning("The handle in %s/%s.conf is of a key that none of them has; `wgfido genkey --resident` makes another one",
+				dirs_wireguard(), ifname);
+		if (made)
+			tunnelconf_undo(p, ifname);
 		return r;
 	}
 	printf("%s is enrolled. Its %spublic key:\n%s\n", tunnel, psk ? "token " : "", result.public_key);
 	if (o->resident) {
-		tell_resident(&result, ifname, psk, o->handle != NULL);
+		tell_resident(&result, ifname, psk, adopted);
 	} else {
 		r = recovery_hand_over(&result, tunnel, ifname, o);
 		printf("Next: `wgfido gateway %s` prints what the other end adds, `wgfido approve %s` opens it.\n", ifname, ifname);

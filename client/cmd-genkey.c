@@ -73,7 +73,7 @@ static int genkey_main(const struct verb *verb, int argc, char **argv)
 const struct verb verb_genkey = {
 	"genkey",
 	genkey_main,
-	"--resident [--slot SLOT] [--touch WHEN]",
+	"--resident [--slot SLOT] [--touch WHEN] [--wait]",
 	"Make a key that never leaves its security key",
 	"Prints a handle in the shape of a WireGuard key, which can stand as PrivateKey in a wg-quick file: it begins with\n"
 	"\"wgfido/resident/\" and is no secret. `wgfido pubkey` makes the public key of it, `wgfido enroll --resident` takes\n"

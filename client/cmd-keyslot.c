@@ -20,6 +20,14 @@ struct keyslot_command {
 	uint32_t slot;
 };
 
+static int say_resident(const struct proxy_tunnel *t)
+{
+	return say_outcome(OUTCOME_UNSUPPORTED,
+		"%s has a key that never leaves its security key, so it has no keyslots and no recovery code: if that security key is lost, "
+		"enroll with another one, and the other end changes a line",
+		t->interface);
+}
+
 static int slots_list(struct keyslot_command *c)
 {
 	char day[32];
@@ -29,6 +37,8 @@ static int slots_list(struct keyslot_command *c)
 	r = target_resolve_tunnel(&t, c->proxy, c->tunnel);
 	if (r)
 		return r;
+	if (!strcmp(t->held, "resident"))
+		return say_resident(t);
 	if (!t->keyslots.n)
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s has no keyslot: `wgfido %s %s` makes the first", t->interface,
 			text_making_verb(t), t->interface);
@@ -63,9 +73,16 @@ static int slots_add(struct keyslot_command *c)
 
 static int slots_recover(struct keyslot_command *c)
 {
+	struct proxy_tunnel *t;
 	uint32_t slot;
-	int r = c->options.recovery_code ? 0 : recovery_ask(&c->options);
+	int r;
 
+	/* Before somebody looks for a code that there never was. */
+	r = target_resolve_tunnel(&t, c->proxy, c->tunnel);
+	if (!r && !strcmp(t->held, "resident"))
+		r = say_resident(t);
+	if (!r && !c->options.recovery_code)
+		r = recovery_ask(&c->options);
 	if (!r)
 		r = keyslot_add_token(c->proxy, c->tunnel, &c->options, &slot);
 	if (!r)

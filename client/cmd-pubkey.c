@@ -27,6 +27,11 @@ static int of_tunnel(struct proxy *p, const char *name)
 	return 0;
 }
 
+static int say_slip(void)
+{
+	return say_outcome(OUTCOME_INVALID_ARGUMENT, "That is a handle with a slip in it: its checksum does not fit");
+}
+
 static int of_handle(struct proxy *p, const uint8_t handle[static KEY_SIZE])
 {
 	sd_bus_message *m = NULL, *reply = NULL;
@@ -60,11 +65,24 @@ static int read_line(struct secret **ret, const struct verb *verb)
 	int r;
 
 	if (isatty(STDIN_FILENO))
-		return verb_usage_error(verb, "Say which tunnel, or give a handle on the standard input");
+		return verb_usage_error(verb, "Say which tunnel, or give a handle");
 	r = secret_from_fd(ret, STDIN_FILENO, SECRET_MAX);
 	if (r == -EMSGSIZE || r == -ENODATA)
 		return say_outcome(OUTCOME_INVALID_ARGUMENT, "The standard input has neither a handle nor the name of a tunnel");
 	return r < 0 ? say_errno(r, "The standard input cannot be read") : 0;
+}
+
+/* A handle is no secret: it may stand on the command line. */
+static int of_argument(struct proxy *p, const char *text)
+{
+	struct handle h;
+	uint8_t key[KEY_SIZE];
+
+	if (key_from_base64(key, text) < 0 || !handle_is(key))
+		return of_tunnel(p, text);
+	if (handle_parse(&h, key) < 0)
+		return say_slip();
+	return of_handle(p, key);
 }
 
 static int of_input(struct proxy *p, const struct secret *line)
@@ -85,7 +103,7 @@ static int of_input(struct proxy *p, const struct secret *line)
 		return say_outcome(OUTCOME_INVALID_ARGUMENT,
 			"That is no handle of `wgfido genkey --resident`; of a private key `wg pubkey` makes the public key");
 	if (handle_parse(&h, secret_key(key)) < 0)
-		return say_outcome(OUTCOME_INVALID_ARGUMENT, "That is a handle with a slip in it: its checksum does not fit");
+		return say_slip();
 	return of_handle(p, secret_key(key));
 }
 
@@ -104,16 +122,16 @@ static int pubkey_main(const struct verb *verb, int argc, char **argv)
 		r = proxy_open(&p);
 	if (r)
 		return r;
-	return line ? of_input(p, line) : of_tunnel(p, argv[optind]);
+	return line ? of_input(p, line) : of_argument(p, argv[optind]);
 }
 
 const struct verb verb_pubkey = {
 	"pubkey",
 	pubkey_main,
-	"[TUNNEL]",
+	"[TUNNEL | HANDLE]",
 	"Print a tunnel's public key, or a handle's",
 	"Mode = psk: the token's public key, which the other end adds as TokenPublicKey (see `wgfido gateway`).\n"
 	"Mode = identity: the interface's own WireGuard public key.\n"
-	"Without TUNNEL the standard input has its name, or a handle of `wgfido genkey --resident`, as `wg pubkey` takes a key;\n"
-	"the security key with that key is to be plugged in where no tunnel has it.\n",
+	"HANDLE is what `wgfido genkey --resident` printed; the security key with that key is to be plugged in where no tunnel\n"
+	"has it. Without an argument the standard input has one of the two, as `wg pubkey` takes a key.\n",
 };

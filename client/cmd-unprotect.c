@@ -77,6 +77,11 @@ static int unprotect(struct proxy *p, const char *name, struct call_options *o, 
 			t->interface, t->mode);
 	if (!strcmp(t->held, "none"))
 		return say_outcome(OUTCOME_NOT_ENROLLED, "%s is not protected: there is nothing to put back", t->interface);
+	if (!strcmp(t->held, "resident"))
+		return say_outcome(OUTCOME_UNSUPPORTED,
+			"%s has a key that never leaves its security key, so there is none to put back: to give wgfido up, put a new private key "
+			"(`wg genkey`) into %s/%s.conf, its public key at the other end, and remove %s/%s.conf and " WGFIDO_STATEDIR "/keys/%s.key",
+			t->interface, dirs_wireguard(), t->interface, dirs_config(), t->interface, t->interface);
 	r = file_check(f, t);
 	if (r)
 		return r;

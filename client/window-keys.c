@@ -144,7 +144,7 @@ static void tell(const struct window_keys *k, const char *ifname, const char *pa
 	char first[24], last[24], plan[WINDOW_PLAN_TEXT_MAX];
 
 	window_plan_format(plan, &k->plan);
-	printf("%s has %zu window keys (%s), from %s to %s UTC.\n"
+	printf("%s has %zu window key%s (%s), from %s to %s UTC.\n"
 	       "\n"
 	       "# At the other end, in the [Peer] of /etc/wgfido/IFACE.conf that is this side. Bring the file there as it is: nothing\n"
 	       "# in it is secret. The key there must be one that never leaves its token (`wgfido enroll --resident --touch always`).\n"
@@ -153,7 +153,7 @@ static void tell(const struct window_keys *k, const char *ifname, const char *pa
 	       "# Here, in its [Peer] of %s/%s.conf, and then `systemctl reload wgfido-rotate-gateway`. The tunnel works\n"
 	       "# again when both ends have their line; to renew the file later, only the file is to be brought there.\n"
 	       "WindowKeys = %s\n",
-		path, k->n, plan, date(first, sizeof(first), k->first), date(last, sizeof(last), window_keys_end(k)), dirs_config(), ifname,
+		path, k->n, k->n == 1 ? "" : "s", plan, date(first, sizeof(first), k->first), date(last, sizeof(last), window_keys_end(k)), dirs_config(), ifname,
 		plan);
 }
 
@@ -175,9 +175,9 @@ int window_keys_main(const struct verb *verb, const char *ifname, const struct w
 	r = choose_plan(&plan, ifname, o->window);
 	if (r)
 		return r;
-	if (duration_parse(&span, o->windows) < 0 || span < 1 || span > (uint64_t)(WINDOW_COUNT_MAX - 1) * plan.seconds)
+	if (duration_parse(&span, o->windows) < 0 || span < 3600 || span > (uint64_t)(WINDOW_COUNT_MAX - 1) * plan.seconds)
 		return say_outcome(OUTCOME_INVALID_ARGUMENT,
-			"--windows %s is not allowed: a time such as 90d, of at most %d windows", o->windows, WINDOW_COUNT_MAX - 1);
+			"--windows %s is not allowed: a time such as 90d, from an hour to at most %d windows", o->windows, WINDOW_COUNT_MAX - 1);
 	r = private_key(&key, ifname);
 	if (r)
 		return r;

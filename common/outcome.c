@@ -30,7 +30,7 @@ static const struct outcome_row {
 		"Nobody has approved this tunnel: run \"wgfido approve\" and touch the security key." },
 	[OUTCOME_WRONG_TOKEN] = { "WrongToken", 19,
 		"No plugged-in security key opens this tunnel: plug in one that was enrolled for it, or use the recovery "
-		"code." },
+		"code where there is one." },
 	[OUTCOME_TOKEN_BUSY] = { "TokenBusy", 20,
 		"Another program or request is using the security key: let it finish and try again." },
 	[OUTCOME_TOKEN_FAILED] = { "TokenFailed", 21,
@@ -47,7 +47,7 @@ static const struct outcome_row {
 		"The key file is damaged or was changed: restore it from a backup, or enrol the tunnel anew." },
 	[OUTCOME_EXISTS] = { "Exists", 27,
 		"This would replace a key that exists: use \"wgfido rekey\", or take it away first: \"wgfido unprotect\" in identity "
-		"mode, else remove its file in " WGFIDO_STATEDIR "/keys." },
+		"mode, else remove its file in " WGFIDO_STATEDIR "/keys and reload wgfidod." },
 	[OUTCOME_FAILED] = { "Failed", 1, "It failed: run \"wgfido doctor\" and look at the log of wgfidod." },
 };
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The verbs for keys that never leave their token, against a fake broker: enroll, genkey, pubkey, rekey, and what is shown of them."""
 import base64
+import json
 import hashlib
 import json
 import os
@@ -121,6 +122,17 @@ class Enroll(Case):
         self.wg0.properties["Mode"] = "psk"
         self.refuse("make it Mode = identity", "--resident")
 
+    def test_key_that_is_not_there(self):
+        """Said so, and a configuration that was there before stays, wgfido's own or not."""
+        self.write("wireguard/wg0.conf", WG % (HANDLE, KEY["A"]))
+        self.write("etc/wg0.conf", "# Written by wgfido, which removes it again as long as this line comes first.\n[Interface]\nMode = identity\n")
+        self.tunnel(Mode="identity", Held="none", State="unenrolled")
+        self.broker.answers["Enroll"] = [fake.fail("WrongToken")]
+        self.broker.start()
+        self.wgfido("enroll", "wg0", "--resident", status=19)
+        self.assertIn("is of a key that none of them has", self.err)
+        self.assertEqual(os.listdir(self.where("etc")), ["wg0.conf"])
+
     def test_protect_refuses(self):
         self.write("wireguard/wg0.conf", WG % (HANDLE, KEY["A"]))
         self.broker.start()
@@ -197,6 +209,15 @@ class Pubkey(Case):
         self.assertEqual(self.pubkey(HANDLE, 1), "")
         self.assertIn("not of", self.err)
 
+    def test_handle_as_argument(self):
+        self.broker.answers["FindKey"] = [fake.ok(KEY["T"])]
+        self.broker.start()
+        self.assertEqual(self.wgfido("pubkey", HANDLE), KEY["T"] + "\n")
+        self.assertEqual(self.broker.calls[0].handle, base64.b64decode(HANDLE))
+        self.wgfido("pubkey", HANDLE[:-3] + "AA=", status=24)
+        self.assertIn("checksum", self.err)
+        self.assertEqual(len(self.broker.calls), 1)
+
     def test_tunnel(self):
         self.tunnel(**HELD)
         self.broker.start()
@@ -214,6 +235,26 @@ class Pubkey(Case):
             self.pubkey(text, 24)
             self.assertIn("neither a handle nor", self.err)
         self.assertEqual(self.broker.calls, [])
+
+
+class NoSecret(Case):
+    """Verbs for keys of which there is a copy say so at once, and not after a recovery code or in other words."""
+    def test_refused(self):
+        self.tunnel(**dict(HELD, Mode="identity"))
+        self.write("wireguard/wg0.conf", WG % (HANDLE, KEY["A"]))
+        self.broker.start()
+        for argv in (["unprotect", "wg0"], ["keyslot", "list", "wg0"], ["keyslot", "recover", "wg0"]):
+            self.wgfido(*argv, status=22)
+            self.assertIn("a key that never leaves its security key", self.err)
+        self.assertEqual(self.broker.calls, [])
+
+    def test_who_makes_the_interface(self):
+        self.tunnel(**dict(HELD, Mode="identity"))
+        self.broker.answers["Approve"] = [fake.ok(fake.boottime_us() + 10**9)]
+        self.broker.start()
+        self.write("run/wg0.json", json.dumps({"interface": "wg0", "state": "absent", "mode": "identity", "role": "client"}))
+        self.wgfido("approve", "wg0")
+        self.assertIn("systemctl start wgfido-tunnel@wg0", self.err)
 
 
 class Rekey(Case):

@@ -103,6 +103,7 @@ class Windows(Runner, unittest.TestCase):
 
     def test_refusals(self):
         self.refuse("--windows 0 is not allowed", "wg0", "--windows", "0")
+        self.refuse("--windows 90 is not allowed", "wg0", "--windows", "90")
         self.refuse("at most 4095 windows", "wg0", "--windows", "5000d")
         self.refuse("--window 90m is not allowed", "wg0", "--windows", "9d", "--window", "90m")
         self.refuse("--from wants a date", "wg0", "--windows", "9d", "--from", "yesterday", status=2)
