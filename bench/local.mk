@@ -32,8 +32,13 @@ bench_resident_dh_SOURCES = bench/resident-dh.c
 bench_resident_dh_CFLAGS = $(TOKEN_CFLAGS)
 bench_resident_dh_LDADD = $(TOKEN_LIBS)
 
-BENCHES = bench/bench-tunnel.sh bench/bench-gateway.sh bench/bench-userspace.sh bench/bench-resident.sh
-EXTRA_DIST += bench/bench-tunnel.sh bench/bench-gateway.sh bench/bench-userspace.sh bench/bench-resident.sh
+noinst_PROGRAMS += bench/bus-dh
+bench_bus_dh_SOURCES = bench/bus-dh.c
+bench_bus_dh_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(SODIUM_CFLAGS)
+bench_bus_dh_LDADD = common/libcommon.a $(SYSTEMD_LIBS) $(COMMON_LIBS)
+
+BENCHES = bench/bench-tunnel.sh bench/bench-gateway.sh bench/bench-userspace.sh bench/bench-resident.sh bench/bench-identity.sh
+EXTRA_DIST += bench/bench-tunnel.sh bench/bench-gateway.sh bench/bench-userspace.sh bench/bench-resident.sh bench/bench-identity.sh
 
 # Figures, never a verdict.
 .PHONY: bench
