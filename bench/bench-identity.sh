@@ -50,11 +50,25 @@ echo "DiffieHellman on the bus: median $whole us, p99 $late us, $calls calls a s
 net_start gateway iperf iperf3 -s
 iperf_up() { net_in gateway ss -Hltn 'sport = :5201' | grep -q .; }
 wait_for 10 iperf_up || fail "iperf3 does not start"
-rate() { laptop iperf3 -J -c "$1" -t "$seconds" | jq '.end.sum_received.bits_per_second'; }
-for _ in $(seq "$rounds"); do
-	rate 10.9.0.2 >>"$NET_TMP/hard.rates"
-	rate 10.10.0.2 >>"$NET_TMP/soft.rates"
+# measure NAME ADDRESS: bits a second, and CPU ticks of both ends a gigabit
+# shellcheck disable=SC2046 # words
+ticks() { awk '{ t += $14 + $15 } END { print t }' $(pgrep -x wgfido-tunnel -a | awk -v n="$1" '$NF == n || $NF == "gw-" n { print "/proc/" $1 "/stat" }'); }
+measure() {
+	local before
+
+	before=$(ticks "$1")
+	laptop iperf3 -J -c "$2" -t "$seconds" | jq '.end.sum_received.bits_per_second, .end.sum_received.bytes * 8' >"$NET_TMP/measured"
+	head -n 1 "$NET_TMP/measured" >>"$NET_TMP/$1.rates"
+	awk -v t=$(($(ticks "$1") - before)) 'NR == 2 { print t / 100 / ($1 / 1e9) }' "$NET_TMP/measured" >>"$NET_TMP/$1.costs"
+}
+# Whoever goes first in a round is not always the same.
+for round in $(seq "$rounds"); do
+	[ $((round % 2)) = 0 ] || measure hard 10.9.0.2
+	measure soft 10.10.0.2
+	[ $((round % 2)) = 1 ] || measure hard 10.9.0.2
 done
 median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2 }'; }
 awk -v h="$(median "$NET_TMP/hard.rates")" -v s="$(median "$NET_TMP/soft.rates")" 'BEGIN {
 	printf "TCP with the key in a token: %.2f Gb/s, with a software key %.2f Gb/s: %.3f of it (goal: within 0.02)\n", h / 1e9, s / 1e9, h / s }'
+awk -v h="$(median "$NET_TMP/hard.costs")" -v s="$(median "$NET_TMP/soft.costs")" 'BEGIN {
+	printf "CPU of both ends: %.3f s a gigabit, and %.3f: %.3f of it\n", h, s, h / s }'
