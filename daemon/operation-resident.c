@@ -50,19 +50,11 @@ static const struct keyfile_resident *beside(const struct resident *e)
 static enum wire_x_touch touch_wanted(const struct resident *e)
 {
 	const struct keyfile_resident *present = beside(e);
-	const enum wire_x_touch said = e->op.options.x_touch;
+	const enum wire_x_touch said = e->adopt ? e->key.touch : e->op.options.x_touch;
 
-	if (e->adopt)
-		return e->key.touch;
-	if (said != WIRE_X_TOUCH_UNKNOWN || e->slot.kind != WIRE_X_CTAPHID)
+	if (e->adopt || said != WIRE_X_TOUCH_UNKNOWN || e->slot.kind != WIRE_X_CTAPHID)
 		return said;
 	return present && present->touch != WIRE_X_TOUCH_UNKNOWN ? present->touch : WIRE_X_TOUCH_NEVER;
-}
-
-static void step(struct operation *op)
-{
-	if (op->step < op->steps)
-		operation_set_step(op, op->step + 1);
 }
 
 static bool slot_equal(const struct wire_x_slot *a, const struct wire_x_slot *b)
@@ -312,7 +304,7 @@ static void on_paired(void *userdata, struct job *j, struct wire_result *result)
 		return;
 	}
 	broker_note(op->broker, LOG_LEVEL_INFO, "%s: paired with this computer, asked for by %s", token_name(j->token), op->requester.text);
-	step(op);
+	operation_set_step(op, op->step + (op->step < op->steps ? 1u : 0u)); /* what takes no touch is no step */
 	op->touch = "touch";
 	e->token = j->token;
 	if (e->adopt)
@@ -368,7 +360,7 @@ static void on_generated(void *userdata, struct job *j, struct wire_result *resu
 	e->key.cached_seconds = k->cached_seconds;
 	e->key.needs_pin = k->needs_pin;
 	e->token = j->token;
-	step(op);
+	operation_set_step(op, op->step + (op->step < op->steps ? 1u : 0u)); /* what takes no touch is no step */
 	prove(e);
 }
 

@@ -341,7 +341,7 @@ static void test_paired_under_another_name(void **state)
 
 	(void)plug(f, "twofaced");
 	assert_int_equal(enroll(f, "wg0"), OUTCOME_TOKEN_FAILED);
-	assert_string_equal(f->prompts, "touch-pair 1/3");
+	assert_string_equal(f->prompts, "touch-pair 1/2");
 	assert_null(keyfile_of(f, "wg0"));
 	for (unsigned int i = 0x66; i <= 0x77; i += 0x11) {
 		memset(name, (int)i, sizeof(name));
