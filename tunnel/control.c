@@ -12,6 +12,8 @@
 #define MESSAGES_AT_ONCE 32
 /* One whose packets come from two places stops everybody's no more often; the next packet tells again where it is. */
 #define ROAM_AGAIN_US (50 * US_PER_MS)
+/* Longer than a handshake takes nearby. */
+#define QUIET_US (5 * US_PER_MS)
 
 int control_init(struct control *c, struct device *d, struct clock *clock)
 {
@@ -278,6 +280,7 @@ int control_peer_add(struct control *c, const uint8_t public_key[static KEY_SIZE
 	h->deadline.at_us = US_NEVER;
 	cookie_jar_init(&h->jar, public_key);
 	(*ret)->handshake = h;
+	c->likely = *ret;
 	if (!c->prepare_next) {
 		c->prepare_next = *ret;
 		control_rescheduled(c);
@@ -289,19 +292,25 @@ bool control_prepare(struct control *c)
 {
 	const struct instant now = clock_now(c->clock);
 
-	/* A token is asked for what is needed, and for nothing else. */
-	if (!c->key || c->key->resident)
-		return c->key && noise_prepare();
+	if (!c->key)
+		return false;
 	if (noise_prepare())
 		return true;
-	while (c->prepare_next) {
+	/* A token is asked for what is needed, and for nothing else. */
+	while (!c->key->resident && c->prepare_next) {
 		struct handshake *h = c->prepare_next->handshake;
 
 		c->prepare_next = c->prepare_next->next_peer;
 		if (!h->ss && handshake_want_ss(h, now) > 0)
 			return true;
 	}
-	return false;
+	return c->likely && noise_prepare_for(c->likely->public_key);
+}
+
+void control_busy(struct control *c, uint64_t now_us)
+{
+	c->quiet_us = now_us + QUIET_US;
+	control_rescheduled(c);
 }
 
 void control_peer_remove(struct peer *p)
@@ -312,6 +321,8 @@ void control_peer_remove(struct peer *p)
 
 	if (c->prepare_next == p)
 		c->prepare_next = p->next_peer;
+	if (c->likely == p)
+		c->likely = c->device->first_peer == p ? p->next_peer : c->device->first_peer;
 	device_lock(d);
 	handshake_close_locked(h);
 	device_unlock(d);

@@ -37,6 +37,8 @@ struct control {
 	uint16_t listen_port;
 	uint32_t fwmark;
 	struct peer *prepare_next; /* from here on peers may lack their ss */
+	uint64_t quiet_us; /* control_prepare_at */
+	struct peer *likely; /* whose handshake may be the next: added or heard from last; NULL: unknown */
 	bool up; /* the interface; while it is down nothing is begun */
 	/* Called when the first deadline may have changed, or there is something to prepare, from within any of the calls here. NULL: the caller asks after each. */
 	void (*rescheduled)(void *userdata);
@@ -77,9 +79,19 @@ void control_run(struct control *c, struct instant now);
 
 /*
  * For idle moments: one X25519 that the next handshake would have to wait for (an ephemeral key, a software key's ss with a
- * peer). False: there was nothing to do.
+ * peer, the ephemeral key's with the peer that is likely to be the next). False: there was nothing to do.
  */
 bool control_prepare(struct control *c);
+/*
+ * From when on moments are idle enough for that: not while a handshake goes to and fro, whose next message would find the processor taken,
+ * here and, with few of them, at the packet threads. Those that come all the time do without.
+ */
+static inline uint64_t control_prepare_at(const struct control *c)
+{
+	return c->quiet_us;
+}
+/* A handshake message was sent, or led to a session. */
+void control_busy(struct control *c, uint64_t now_us);
 
 /* -ENOMEM, -EEXIST, -ENOSPC. */
 int control_peer_add(struct control *c, const uint8_t public_key[static KEY_SIZE], struct peer **ret);

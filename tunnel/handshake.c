@@ -123,6 +123,7 @@ static void send_initiation(struct handshake *h, struct instant now)
 	to = h->peer->endpoint;
 	if (c->device->path_ops->send_message(c->device->path, &m, sizeof(m), &to) >= 0)
 		handshake_note_sent(h, sizeof(m), now.boot_us);
+	control_busy(c, now.boot_us);
 	/* The kernel did not like the address that we sent from. */
 	handshake_roam(h, &to);
 	sodium_memzero(&m, sizeof(m));
@@ -235,6 +236,7 @@ static void finish_response(struct handshake *h, const struct secret *se, struct
 		return;
 	}
 	handshake_install(h, s, &h->entry, now);
+	control_busy(h->control, now.boot_us);
 	h->entry = (struct index_entry){ 0 };
 	handshake_abandon(h);
 }

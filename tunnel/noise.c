@@ -19,12 +19,17 @@ static struct work {
 	uint8_t more[64]; /* KDF outputs behind the chaining key, in this order */
 	uint8_t ephemeral[KEY_SIZE];
 	uint8_t dh[KEY_SIZE];
+	bool ready; /* prepared_dh is X25519(ephemeral, prepared_peer) */
+	uint8_t prepared_peer[KEY_SIZE], prepared_dh[KEY_SIZE];
 } *work;
 
 /* The next ephemeral key, made in an idle moment; used once. */
 static struct prepared {
 	bool there;
+	bool for_peer; /* dh is, or cannot be, with peer */
+	bool dh_there;
 	uint8_t private_key[KEY_SIZE], public_key[KEY_SIZE];
+	uint8_t peer[KEY_SIZE], dh[KEY_SIZE];
 } *prepared;
 
 static uint8_t initial_chain[32], initial_hash[32];
@@ -41,7 +46,7 @@ int noise_init(void)
 		noise_exit();
 		return -ENOMEM;
 	}
-	prepared->there = false;
+	sodium_memzero(prepared, sizeof(*prepared));
 	blake2s_hash(initial_chain, CONSTRUCTION, strlen(CONSTRUCTION), NULL, 0);
 	blake2s_hash(initial_hash, initial_chain, sizeof(initial_chain), IDENTIFIER, strlen(IDENTIFIER));
 	return 0;
@@ -91,6 +96,15 @@ static int mix_dh(unsigned int n, const uint8_t private_key[static KEY_SIZE], co
 	return 0;
 }
 
+/* Of our ephemeral key with the other's static one. */
+static int mix_dh_static(unsigned int n, const uint8_t remote_public[static KEY_SIZE])
+{
+	if (!work->ready || memcmp(work->prepared_peer, remote_public, KEY_SIZE) != 0)
+		return mix_dh(n, work->ephemeral, remote_public);
+	mix_key(n, work->prepared_dh, sizeof(work->prepared_dh));
+	return 0;
+}
+
 static void seal(uint8_t *to, const void *plain, size_t len, uint8_t hash[static 32])
 {
 	static const uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
@@ -132,11 +146,24 @@ bool noise_prepare(void)
 	return true;
 }
 
+bool noise_prepare_for(const uint8_t remote_public[static KEY_SIZE])
+{
+	if (!prepared->there || (prepared->for_peer && memcmp(prepared->peer, remote_public, KEY_SIZE) == 0))
+		return false;
+	memcpy(prepared->peer, remote_public, KEY_SIZE);
+	prepared->for_peer = true;
+	prepared->dh_there = crypto_scalarmult(prepared->dh, prepared->private_key, remote_public) == 0;
+	return true;
+}
+
 static void make_ephemeral(uint8_t ret_public[static KEY_SIZE])
 {
 	if (prepared->there) {
 		memcpy(work->ephemeral, prepared->private_key, sizeof(work->ephemeral));
 		memcpy(ret_public, prepared->public_key, KEY_SIZE);
+		work->ready = prepared->dh_there;
+		memcpy(work->prepared_peer, prepared->peer, sizeof(work->prepared_peer));
+		memcpy(work->prepared_dh, prepared->dh, sizeof(work->prepared_dh));
 		sodium_memzero(prepared, sizeof(*prepared));
 		return;
 	}
@@ -171,7 +198,7 @@ int noise_initiation_write(struct noise *n, struct message_initiation *m, uint32
 	begin(hash, remote_public);
 	make_ephemeral(m->ephemeral);
 	mix_ephemeral(hash, m->ephemeral);
-	if (mix_dh(2, work->ephemeral, remote_public) < 0)
+	if (mix_dh_static(2, remote_public) < 0)
 		return step_end(-EBADMSG);
 	seal(m->static_key, local_public, KEY_SIZE, hash);
 	mix_key(2, secret_key(ss), KEY_SIZE);
@@ -237,7 +264,7 @@ int noise_response_write(struct noise *n, struct message_response *m, uint32_t s
 	message_put32(m->receiver, receiver);
 	make_ephemeral(m->ephemeral);
 	mix_ephemeral(hash, m->ephemeral);
-	if (mix_dh(1, work->ephemeral, remote_ephemeral) < 0 || mix_dh(1, work->ephemeral, remote_public) < 0)
+	if (mix_dh(1, work->ephemeral, remote_ephemeral) < 0 || mix_dh_static(1, remote_public) < 0)
 		return step_end(-EBADMSG);
 	mix_psk(hash, psk);
 	seal(m->empty, NULL, 0, hash);

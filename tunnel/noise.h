@@ -29,6 +29,9 @@ void noise_exit(void);
 
 /* Makes the next handshake's ephemeral key ahead of time, if there is none yet: true when it did. */
 bool noise_prepare(void);
+/* Its X25519 with the peer's static key, which both roles need, ahead of time too: true when it did. Of the last peer that was asked
+ * for; with another the handshake does without. */
+bool noise_prepare_for(const uint8_t remote_public[static KEY_SIZE]);
 
 /* Wipes; harmless when there is nothing. */
 void noise_wipe(struct noise *n);

@@ -83,6 +83,8 @@ static void respond(struct responder *r, struct instant now)
 	cookie_add_macs(&h->jar, &m, sizeof(m), now.boot_us);
 	if (d->path_ops->send_message(d->path, &m, sizeof(m), &r->from) >= 0)
 		handshake_note_sent(h, sizeof(m), now.boot_us);
+	c->likely = r->peer;
+	control_busy(c, now.boot_us);
 	handshake_schedule(h, now.boot_us);
 }
 

@@ -448,7 +448,7 @@ static void world_settle(struct world *w)
 			slow_answer(n->slow, call);
 		control_run(&n->control, w->clock.now);
 		/* Sometimes there is an idle moment, sometimes not. */
-		if (world_random(w, 2))
+		if (world_random(w, 2) && w->clock.now.boot_us >= control_prepare_at(&n->control))
 			control_prepare(&n->control);
 	}
 }

@@ -151,27 +151,64 @@ static int unload(void **state)
 	return 0;
 }
 
-static int as_initiator(const struct vector *v, struct noise *n, struct message_initiation *m)
+/* What was made ahead of time when a handshake comes. */
+enum ahead {
+	AHEAD_NOTHING,
+	AHEAD_EPHEMERAL,
+	AHEAD_OTHER, /* for another peer than the handshake's */
+	AHEAD_LOW_ORDER, /* for one with which there is none */
+	AHEAD_PEER,
+	_AHEADS,
+};
+
+static void prepare(enum ahead ahead, const uint8_t remote_public[static 32], const uint8_t other_public[static 32])
+{
+	static const uint8_t zero[32];
+
+	assert_false(noise_prepare_for(remote_public));
+	if (ahead == AHEAD_NOTHING)
+		return;
+	assert_true(noise_prepare());
+	assert_false(noise_prepare());
+	if (ahead == AHEAD_EPHEMERAL)
+		return;
+	/* The last one counts. */
+	assert_true(noise_prepare_for(ahead == AHEAD_PEER ? other_public : remote_public));
+	if (ahead == AHEAD_OTHER)
+		remote_public = other_public;
+	else if (ahead == AHEAD_LOW_ORDER)
+		remote_public = zero;
+	assert_true(noise_prepare_for(remote_public));
+	assert_false(noise_prepare_for(remote_public));
+}
+
+static int as_initiator_ahead(const struct vector *v, enum ahead ahead, struct noise *n, struct message_initiation *m)
 {
 	int r;
 
 	plan(v->initiator_ephemeral, 32);
+	prepare(ahead, v->responder_public, v->initiator_public);
 	r = noise_initiation_write(n, m, message_get32(v->initiator_index), v->initiator_public, v->responder_public, v->ss,
 		v->timestamp);
 	plan_end();
 	return r;
 }
 
+static int as_initiator(const struct vector *v, struct noise *n, struct message_initiation *m)
+{
+	return as_initiator_ahead(v, AHEAD_NOTHING, n, m);
+}
+
 static void test_initiator(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < n_vectors; i++) {
-		const struct vector *v = &vectors[i];
+	for (size_t i = 0; i < n_vectors * _AHEADS; i++) {
+		const struct vector *v = &vectors[i / _AHEADS];
 		struct message_initiation m;
 		struct noise n = { 0 };
 		struct secret *keys;
 
-		assert_int_equal(as_initiator(v, &n, &m), 0);
+		assert_int_equal(as_initiator_ahead(v, i % _AHEADS, &n, &m), 0);
 		assert_memory_equal(&m, &v->initiation, offsetof(struct message_initiation, macs));
 		assert_int_equal(noise_response_read(&n, &v->response, v->se, v->psk_secret), 0);
 		keys = noise_session_keys(&n, true);
@@ -184,8 +221,8 @@ static void test_initiator(void **state)
 static void test_responder(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < n_vectors; i++) {
-		const struct vector *v = &vectors[i];
+	for (size_t i = 0; i < n_vectors * _AHEADS; i++) {
+		const struct vector *v = &vectors[i / _AHEADS];
 		struct message_response m;
 		struct noise n = { 0 };
 		uint8_t who[32], timestamp[12];
@@ -196,6 +233,7 @@ static void test_responder(void **state)
 		assert_int_equal(noise_initiation_read_timestamp(&n, &v->initiation, v->ss, timestamp), 0);
 		assert_memory_equal(timestamp, v->timestamp, 12);
 		plan(v->responder_ephemeral, 32);
+		prepare(i % _AHEADS, who, v->responder_public);
 		assert_int_equal(noise_response_write(&n, &m, message_get32(v->responder_index), message_get32(v->initiator_index), who,
 					 v->initiation.ephemeral, v->psk_secret),
 			0);
