@@ -47,6 +47,8 @@ int noise_init(void)
 		return -ENOMEM;
 	}
 	sodium_memzero(prepared, sizeof(*prepared));
+	/* sodium_malloc fills with something else. */
+	sodium_memzero(work, sizeof(*work));
 	blake2s_hash(initial_chain, CONSTRUCTION, strlen(CONSTRUCTION), NULL, 0);
 	blake2s_hash(initial_hash, initial_chain, sizeof(initial_chain), IDENTIFIER, strlen(IDENTIFIER));
 	return 0;
