@@ -14,6 +14,7 @@ daemon_libbroker_a_SOURCES = \
 	daemon/operation-find.c \
 	daemon/operation-keyslot.c \
 	daemon/operation-resident.c daemon/operation-resident.h \
+	daemon/resident-slot.c daemon/resident-slot.h \
 	daemon/operation-survey.c \
 	daemon/operation-unlock.c \
 	daemon/operation-use.c \

@@ -12,6 +12,7 @@
 #include "common/handle.h"
 #include "daemon/broker.h"
 #include "daemon/operation-resident.h"
+#include "daemon/resident-slot.h"
 
 #define CACHED_SECONDS 15 /* touch = cached: a touch is good for a handshake and its retries */
 #define NOTHING_CHANGED "nothing was changed"
@@ -57,32 +58,6 @@ static enum wire_x_touch touch_wanted(const struct resident *e)
 	return present && present->touch != WIRE_X_TOUCH_UNKNOWN ? present->touch : WIRE_X_TOUCH_NEVER;
 }
 
-static bool slot_equal(const struct wire_x_slot *a, const struct wire_x_slot *b)
-{
-	return a->kind == b->kind && a->number == b->number;
-}
-
-static const struct wire_x_key *key_in(const struct wire_result *list, const struct wire_x_slot *slot)
-{
-	for (size_t i = 0; i < list->n_x_keys; i++)
-		if (slot_equal(&list->x_keys[i].slot, slot))
-			return &list->x_keys[i];
-	return NULL;
-}
-
-static const struct wire_x_key *key_of_handle(const struct resident *e, const struct wire_result *list)
-{
-	struct handle handle;
-
-	if (handle_parse(&handle, e->op.options.handle) < 0)
-		return NULL;
-	for (size_t i = 0; i < list->n_x_keys; i++)
-		if ((uint8_t)list->x_keys[i].slot.kind == handle.kind && list->x_keys[i].slot.number == handle.slot &&
-			handle_matches(e->op.options.handle, list->x_keys[i].public_key))
-			return &list->x_keys[i];
-	return NULL;
-}
-
 static bool has_key(const struct wire_result *list, const uint8_t public_key[static KEY_SIZE])
 {
 	for (size_t i = 0; i < list->n_x_keys; i++)
@@ -101,76 +76,24 @@ static void adopt(struct resident *e, const struct wire_x_key *k)
 	e->key.needs_pin = k->needs_pin;
 }
 
-/* No slot was named: the first empty one; of a card, which is filled with its own tools, the only key that no tunnel has. */
-static bool choose_any(struct resident *e, const struct token *t, const struct wire_result *list)
-{
-	const struct wire_x_key *only = NULL;
-	struct wire_x_slot slot = {.kind = WIRE_X_CTAPHID};
-	unsigned int n = 0;
-
-	if (t->info.capabilities & WIRE_CAP_X25519) {
-		for (unsigned int i = 0; i < list->x_slots && i < WIRE_X_KEYS_MAX; i++) {
-			slot.number = (uint8_t)i;
-			if (key_in(list, &slot))
-				continue;
-			e->slot = slot;
-			return true;
-		}
-		e->full = true;
-		return false;
-	}
-	for (size_t i = 0; i < list->n_x_keys; i++)
-		if (!broker_find_key(e->op.broker, list->x_keys[i].public_key)) {
-			only = &list->x_keys[i];
-			n++;
-		}
-	if (n == 1)
-		adopt(e, only);
-	else
-		e->full = true;
-	return n == 1;
-}
-
-static bool choose_slot(struct resident *e, const struct token *t, const struct wire_result *list)
-{
-	const struct request_options *o = &e->op.options;
-	const struct wire_x_key *k;
-
-	if (o->has_handle) {
-		k = key_of_handle(e, list);
-		if (!k)
-			return false;
-		/* Of a card nothing can be bound: its session is what keeps others away. */
-		e->open = k->slot.kind == WIRE_X_CTAPHID && !k->bound;
-		if (!e->open)
-			adopt(e, k);
-		return !e->open;
-	}
-	if (!o->has_x_slot)
-		return choose_any(e, t, list);
-	k = key_in(list, &o->x_slot);
-	if (k && o->x_slot.kind == WIRE_X_CTAPHID) {
-		e->taken = true;
-		return false;
-	}
-	if (!k && o->x_slot.kind == WIRE_X_CTAPHID && o->x_slot.number >= list->x_slots)
-		return false;
-	e->slot = o->x_slot;
-	if (k)
-		adopt(e, k);
-	return true;
-}
-
 /* Every token is looked at, since two that would do are one too many. */
 static bool visit(void *userdata, struct token *t, const struct wire_result *list)
 {
 	struct resident *e = userdata;
 	const struct keyfile_resident *present = beside(e);
+	struct resident_slot choice;
 
 	if (present && !has_key(list, present->public_key))
 		return false;
-	if (!choose_slot(e, t, list))
+	if (!resident_slot_choose(&choice, e->op.broker, &e->op.options, t, list)) {
+		e->taken |= choice.taken;
+		e->full |= choice.full;
+		e->open |= choice.open;
 		return false;
+	}
+	e->slot = choice.slot;
+	if (choice.key)
+		adopt(e, choice.key);
 	e->n_found++;
 	e->number = t->number;
 	memcpy(e->token_public, list->x_token_public, KEY_SIZE);
@@ -351,7 +274,7 @@ static void on_generated(void *userdata, struct job *j, struct wire_result *resu
 		operation_fail(op, result->outcome, result->detail);
 		return;
 	}
-	if (result->n_x_keys != 1 || !slot_equal(&k->slot, &e->slot)) {
+	if (result->n_x_keys != 1 || !resident_slot_equal(&k->slot, &e->slot)) {
 		operation_fail(op, OUTCOME_TOKEN_FAILED, "it answered what was not asked");
 		return;
 	}
