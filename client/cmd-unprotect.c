@@ -80,7 +80,8 @@ static int unprotect(struct proxy *p, const char *name, struct call_options *o, 
 	if (!strcmp(t->held, "resident"))
 		return say_outcome(OUTCOME_UNSUPPORTED,
 			"%s has a key that never leaves its security key, so there is none to put back: to give wgfido up, put a new private key "
-			"(`wg genkey`) into %s/%s.conf, its public key at the other end, and remove %s/%s.conf and " WGFIDO_STATEDIR "/keys/%s.key",
+			"(`wg genkey`) into %s/%s.conf, its public key at the other end, and remove %s/%s.conf and " WGFIDO_STATEDIR "/keys/%s.key; "
+			"then `systemctl reload wgfidod wgfido-rotate`",
 			t->interface, dirs_wireguard(), t->interface, dirs_config(), t->interface, t->interface);
 	r = file_check(f, t);
 	if (r)
