@@ -7,7 +7,7 @@ net_reexec "$@"
 
 open_again() {
 	check "$1: approves" laptop wgfido approve office
-	check "$1: opens" wg_pings laptop 10.7.0.2 15
+	check "$1: opens" wg_pings laptop 10.7.0.2 30
 }
 closed() { # closed WHAT SECONDS
 	local start
@@ -48,7 +48,7 @@ net_stop wgfido-rotate TERM
 check_not "agent stopped: no packet" wg_pings laptop 10.7.0.2 1
 check_not "agent stopped: none back" wg_pings gateway 10.7.0.1 1
 stage_agent
-check "agent back: opens what is still approved" wg_pings laptop 10.7.0.2 15
+check "agent back: opens what is still approved" wg_pings laptop 10.7.0.2 30
 
 # Killed with -9 it cannot close; what runs after it (ExecStopPost) does.
 net_stop wgfido-rotate KILL
@@ -56,7 +56,7 @@ check "--close-all" laptop "$NET_BUILD/agent/wgfido-rotate" --close-all --config
 check_not "agent killed with -9, then --close-all: no packet" wg_pings laptop 10.7.0.2 1
 check_not "and none back" wg_pings gateway 10.7.0.1 1
 stage_agent
-check "agent back after -9" wg_pings laptop 10.7.0.2 15
+check "agent back after -9" wg_pings laptop 10.7.0.2 30
 
 # The bus itself goes.
 net_stop bus TERM

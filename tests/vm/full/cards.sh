@@ -28,8 +28,8 @@ exec 9>"$NET_TMP/card"
 echo insert >&9
 check "the card is a token" wait_for 40 card_is_listed
 wgfido tokens
-check "with what it can do" sh -c 'wgfido tokens | grep -q "openpgp piv"'
-check "its serial number and tries" sh -c 'wgfido tokens | grep -q "serial *123456" && wgfido tokens | grep -q "3 tries left"'
+check "with what it can do" wait_for 20 sh -c 'wgfido tokens | grep -q "openpgp piv"'
+check "its serial number and tries" wait_for 20 sh -c 'wgfido tokens | grep -q "serial *123456" && wgfido tokens | grep -q "3 tries left"'
 check "doctor knows it" sh -c 'wgfido doctor | grep -q "The smart card .* (123456) can open tunnels"'
 
 systemctl restart pcscd
