@@ -72,15 +72,21 @@ static inline void put32(uint8_t *p, uint32_t v)
  */
 static inline uint64_t inet_sum(const uint8_t *p, size_t len)
 {
-	uint64_t a = 0, b = 0, v[4];
+	/* What every processor has; where it has none the compiler makes two numbers of it. */
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	const pair low = { 0xffffffff, 0xffffffff };
+	pair lows = { 0 }, highs = { 0 }, v[4];
+	uint64_t a, b;
 	uint16_t last = 0;
 	uint32_t w;
 
 	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
 		memcpy(v, p, sizeof(v));
-		a += (v[0] & 0xffffffff) + (v[0] >> 32) + (v[1] & 0xffffffff) + (v[1] >> 32);
-		b += (v[2] & 0xffffffff) + (v[2] >> 32) + (v[3] & 0xffffffff) + (v[3] >> 32);
+		lows += ((v[0] & low) + (v[1] & low)) + ((v[2] & low) + (v[3] & low));
+		highs += ((v[0] >> 32) + (v[1] >> 32)) + ((v[2] >> 32) + (v[3] >> 32));
 	}
+	a = lows[0] + highs[0];
+	b = lows[1] + highs[1];
 	for (; len >= sizeof(w); p += sizeof(w), len -= sizeof(w)) {
 		memcpy(&w, p, sizeof(w));
 		a += w;
