@@ -79,10 +79,17 @@ tests_unit_test_fido_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test-x25519-vendor
 FAKE_VENDOR_SOURCES = tests/unit/fake-vendor.c tests/unit/fake-vendor.h tests/unit/fake-token.c tests/unit/fake-token.h \
 	tests/unit/x25519-memory.c tests/unit/x25519-memory.h
-tests_unit_test_x25519_vendor_SOURCES = tests/unit/test-x25519-vendor.c $(FAKE_VENDOR_SOURCES)
+VENDOR_FIXTURE = tests/unit/x25519-vendor-fixture.c tests/unit/x25519-vendor-fixture.h tests/unit/unit.h $(FAKE_VENDOR_SOURCES)
+tests_unit_test_x25519_vendor_SOURCES = tests/unit/test-x25519-vendor.c $(VENDOR_FIXTURE)
 tests_unit_test_x25519_vendor_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_x25519_vendor_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_x25519_vendor_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=secret_new,--wrap=sodium_malloc
+
+UNIT_TESTS += tests/unit/test-x25519-vendor-lies
+tests_unit_test_x25519_vendor_lies_SOURCES = tests/unit/test-x25519-vendor-lies.c $(VENDOR_FIXTURE)
+tests_unit_test_x25519_vendor_lies_CFLAGS = $(tests_unit_test_x25519_vendor_CFLAGS)
+tests_unit_test_x25519_vendor_lies_LDADD = $(tests_unit_test_x25519_vendor_LDADD)
+tests_unit_test_x25519_vendor_lies_LDFLAGS = $(tests_unit_test_x25519_vendor_LDFLAGS)
 
 UNIT_TESTS += tests/unit/test-hid
 tests_unit_test_hid_SOURCES = tests/unit/test-hid.c

@@ -39,9 +39,15 @@ tests_sim_libtunnelworld_a_SOURCES = tests/sim/tunnel-world.c tests/sim/tunnel-w
 tests_sim_libtunnelworld_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 
 UNIT_TESTS += tests/sim/test-tunnel-sim
-tests_sim_test_tunnel_sim_SOURCES = tests/sim/test-tunnel-sim.c tests/unit/unit.h
+TUNNEL_SIM_FIXTURE = tests/sim/tunnel-sim-fixture.c tests/sim/tunnel-sim-fixture.h tests/unit/unit.h
+tests_sim_test_tunnel_sim_SOURCES = tests/sim/test-tunnel-sim.c $(TUNNEL_SIM_FIXTURE)
 tests_sim_test_tunnel_sim_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_sim_test_tunnel_sim_LDADD = tests/sim/libtunnelworld.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/sim/test-tunnel-sim-trouble
+tests_sim_test_tunnel_sim_trouble_SOURCES = tests/sim/test-tunnel-sim-trouble.c $(TUNNEL_SIM_FIXTURE)
+tests_sim_test_tunnel_sim_trouble_CFLAGS = $(tests_sim_test_tunnel_sim_CFLAGS)
+tests_sim_test_tunnel_sim_trouble_LDADD = $(tests_sim_test_tunnel_sim_LDADD)
 
 UNIT_TESTS += tests/unit/test-noise
 tests_unit_test_noise_SOURCES = tests/unit/test-noise.c tests/unit/unit.h
