@@ -81,6 +81,11 @@ tests_unit_test_resident_SOURCES = tests/unit/test-resident.c tests/unit/residen
 tests_unit_test_resident_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_BUILDDIR=\"$(abs_top_builddir)\"
 tests_unit_test_resident_CFLAGS = $(tests_unit_test_broker_CFLAGS)
 tests_unit_test_resident_LDADD = $(tests_unit_test_broker_LDADD)
+UNIT_TESTS += tests/unit/test-resident-rekey
+tests_unit_test_resident_rekey_SOURCES = tests/unit/test-resident-rekey.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h
+tests_unit_test_resident_rekey_CPPFLAGS = $(tests_unit_test_resident_CPPFLAGS)
+tests_unit_test_resident_rekey_CFLAGS = $(tests_unit_test_resident_CFLAGS)
+tests_unit_test_resident_rekey_LDADD = $(tests_unit_test_resident_LDADD)
 
 UNIT_TESTS += tests/unit/test-dh
 tests_unit_test_dh_SOURCES = tests/unit/test-dh.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h

@@ -55,11 +55,19 @@ tests_integration_test_token_soft_LDADD = common/libcommon.a $(COMMON_LIBS) $(FI
 EXTRA_tests_integration_test_token_soft_DEPENDENCIES = token/wgfido-token$(EXEEXT) token/soft/wgfido-softtoken$(EXEEXT)
 
 UNIT_TESTS += tests/integration/test-x25519-soft
-tests_integration_test_x25519_soft_SOURCES = tests/integration/test-x25519-soft.c tests/integration/soft-worker.c \
-	tests/integration/soft-worker.h tests/unit/x25519-host.c tests/unit/x25519-host.h $(SOFTTOKEN_TEST_SOURCES)
+X25519_SOFT_FIXTURE = tests/integration/x25519-soft-fixture.c tests/integration/x25519-soft-fixture.h tests/integration/soft-worker.c \
+	tests/integration/soft-worker.h $(SOFTTOKEN_TEST_SOURCES)
+tests_integration_test_x25519_soft_SOURCES = tests/integration/test-x25519-soft.c $(X25519_SOFT_FIXTURE)
 tests_integration_test_x25519_soft_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(CMOCKA_CFLAGS)
 tests_integration_test_x25519_soft_LDADD = token/x25519/libx25519.a common/libcommon.a $(COMMON_LIBS) $(FIDO2_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_integration_test_x25519_soft_DEPENDENCIES = token/wgfido-token$(EXEEXT) token/soft/wgfido-softtoken$(EXEEXT)
+
+UNIT_TESTS += tests/integration/test-x25519-soft-others
+tests_integration_test_x25519_soft_others_SOURCES = tests/integration/test-x25519-soft-others.c $(X25519_SOFT_FIXTURE) \
+	tests/unit/x25519-host.c tests/unit/x25519-host.h
+tests_integration_test_x25519_soft_others_CFLAGS = $(tests_integration_test_x25519_soft_CFLAGS)
+tests_integration_test_x25519_soft_others_LDADD = $(tests_integration_test_x25519_soft_LDADD)
+EXTRA_tests_integration_test_x25519_soft_others_DEPENDENCIES = token/wgfido-token$(EXEEXT) token/soft/wgfido-softtoken$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/unit.h

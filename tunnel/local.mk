@@ -33,6 +33,11 @@ tests_unit_test_tunnel_state_SOURCES = tests/unit/test-tunnel-state.c tests/unit
 tests_unit_test_tunnel_state_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tunnel_state_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-tunnel-allowedips
+tests_unit_test_tunnel_allowedips_SOURCES = tests/unit/test-tunnel-allowedips.c tests/unit/unit.h
+tests_unit_test_tunnel_allowedips_CFLAGS = $(tests_unit_test_tunnel_state_CFLAGS)
+tests_unit_test_tunnel_allowedips_LDADD = $(tests_unit_test_tunnel_state_LDADD)
+
 # Devices in a simulated world.
 check_LIBRARIES += tests/sim/libtunnelworld.a
 tests_sim_libtunnelworld_a_SOURCES = tests/sim/tunnel-world.c tests/sim/tunnel-world.h

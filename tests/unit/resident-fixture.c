@@ -264,3 +264,16 @@ void fake_public(uint8_t ret[static KEY_SIZE], unsigned int slot, const char *su
 	schedule_public(ret, s);
 	secret_free(s);
 }
+
+const struct keyfile *keyfile_of(struct fixture *f, const char *ifname)
+{
+	return tunnel_of(f, ifname)->keyfile;
+}
+
+void assert_key(const uint8_t key[static KEY_SIZE], unsigned int slot, const char *suffix)
+{
+	uint8_t expected[KEY_SIZE];
+
+	fake_public(expected, slot, suffix);
+	assert_memory_equal(key, expected, KEY_SIZE);
+}

@@ -33,6 +33,7 @@ struct token *plug(struct fixture *f, const char *name);
 void unplug(struct fixture *f, const char *name);
 void write_config(struct fixture *f, const char *ifname, const char *mode, const char *peers, const char *extra);
 struct tunnel *tunnel_of(struct fixture *f, const char *ifname);
+const struct keyfile *keyfile_of(struct fixture *f, const char *ifname);
 
 /* In REQUEST_NEW, of uid 1. */
 struct request *make(struct fixture *f, enum request_kind kind, const char *ifname);
@@ -48,5 +49,6 @@ enum outcome approve(struct fixture *f, const char *ifname);
 /* The secret and public key of the fake token's slot. */
 struct secret *fake_key(unsigned int slot, const char *suffix);
 void fake_public(uint8_t ret[static KEY_SIZE], unsigned int slot, const char *suffix);
+void assert_key(const uint8_t key[static KEY_SIZE], unsigned int slot, const char *suffix);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

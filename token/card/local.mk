@@ -41,9 +41,15 @@ CARD_EMULATOR = tests/card/emulator.c tests/card/emulator.h
 FAKE_CARD = $(CARD_EMULATOR) tests/card/fake-pcsc.c tests/card/fake-pcsc.h
 
 UNIT_TESTS += tests/unit/test-card
-tests_unit_test_card_SOURCES = tests/unit/test-card.c tests/unit/unit.h $(FAKE_CARD)
+CARD_FIXTURE = tests/unit/card-fixture.c tests/unit/card-fixture.h tests/unit/unit.h $(FAKE_CARD)
+tests_unit_test_card_SOURCES = tests/unit/test-card.c $(CARD_FIXTURE)
 tests_unit_test_card_CFLAGS = $(TOKEN_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_card_LDADD = $(TOKEN_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-card-session
+tests_unit_test_card_session_SOURCES = tests/unit/test-card-session.c $(CARD_FIXTURE)
+tests_unit_test_card_session_CFLAGS = $(tests_unit_test_card_CFLAGS)
+tests_unit_test_card_session_LDADD = $(tests_unit_test_card_LDADD)
 
 # The same card in a reader of vpcd's, under a real pcscd, and what asks the worker for it.
 check_PROGRAMS += tests/card/vicc tests/card/card-tool

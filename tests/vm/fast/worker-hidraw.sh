@@ -7,3 +7,4 @@ export WGFIDO_SOFTTOKEN=uhid
 cd "$NET_BUILD"
 check "the worker's tests" tests/integration/test-token-soft
 check "X25519 keys" tests/integration/test-x25519-soft
+check "X25519 keys, with others at the token" tests/integration/test-x25519-soft-others
