@@ -219,16 +219,12 @@ static void agent_approved(struct agent *a, struct guard *g, uint64_t until_us)
 		guard_kick(g);
 }
 
-
-void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
-	const char *end_reason)
+/* Why it is closed, as far as the broker says. True: it was another reason before. */
+static bool agent_reason(struct guard *g, uint64_t until_us, const char *state, const char *end_reason)
 {
-	/* A tunnel that has just been configured is left as it is until it is enrolled: should that fail, nothing was closed. */
-	struct guard *g = public_key ? agent_learn(a, ifname) : agent_find(a, ifname);
+	char before[sizeof(g->broker_reason)];
 
-	if (!g || a->world.gateway)
-		return;
-	rotator_tunnel(g->rotator, public_key, until_us);
+	memcpy(before, g->broker_reason, sizeof(before));
 	if (until_us)
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "approved, about to open");
 	else if (*end_reason)
@@ -237,18 +233,44 @@ void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "not approved: %s", state);
 	else
 		(void)snprintf(g->broker_reason, sizeof(g->broker_reason), "the approval is over");
+	return strcmp(before, g->broker_reason) != 0;
+}
+
+void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
+	const char *end_reason)
+{
+	/* A tunnel that has just been configured is left as it is until it is enrolled: should that fail, nothing was closed. */
+	struct guard *g = public_key ? agent_learn(a, ifname) : agent_find(a, ifname);
+	bool news;
+
+	if (!g || a->world.gateway)
+		return;
+	news = rotator_tunnel(g->rotator, public_key, until_us);
+	news = agent_reason(g, until_us, state, end_reason) || news;
 	/* In psk mode it is the peers that open. */
-	if (until_us && !g->rotator->identity)
+	if (until_us ? !g->rotator->identity : !news)
 		return;
 	agent_approved(a, g, until_us);
+}
+
+void agent_not_approved(struct agent *a, const char *ifname, const char *end_reason)
+{
+	struct guard *g = agent_find(a, ifname);
+
+	if (!g || a->world.gateway || (!g->rotator->approved_until_us && !rotator_is_open(g->rotator)))
+		return;
+	/* Its key is still the tunnel's: only the approval goes. */
+	(void)rotator_tunnel(g->rotator, g->rotator->has_public ? g->rotator->public_key : NULL, 0);
+	(void)agent_reason(g, 0, "", end_reason);
+	guard_kick(g);
 }
 
 void agent_resident(struct agent *a, const char *ifname, bool resident)
 {
 	struct guard *g = agent_learn(a, ifname);
 
-	if (g && !a->world.gateway)
-		rotator_resident(g->rotator, resident);
+	if (g && !a->world.gateway && rotator_resident(g->rotator, resident))
+		guard_kick(g);
 }
 
 void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
@@ -257,8 +279,8 @@ void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[st
 
 	if (!g || a->world.gateway)
 		return;
-	rotator_approve(g->rotator, public_key, until_us);
-	agent_approved(a, g, until_us);
+	if (rotator_approve(g->rotator, public_key, until_us) || until_us)
+		agent_approved(a, g, until_us);
 }
 
 static void agent_note(struct agent *a, const char *ifname, const char *error)

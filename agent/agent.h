@@ -39,6 +39,8 @@ bool agent_wants_objects(struct agent *a);
 void agent_objects_failed(struct agent *a);
 void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key, uint64_t until_us, const char *state,
 	const char *end_reason);
+/* The tunnel is not approved, and agent_tunnel will tell the rest: what is approved here ends now, what is not is left as it was told. */
+void agent_not_approved(struct agent *a, const char *ifname, const char *end_reason);
 /* Is the tunnel's key in a token? Before agent_tunnel. */
 void agent_resident(struct agent *a, const char *ifname, bool resident);
 void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);

@@ -135,6 +135,14 @@ static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunne
 	program_run(p);
 }
 
+static void on_not_approved(void *userdata, const char *ifname, const char *end_reason)
+{
+	struct program *p = userdata;
+
+	agent_not_approved(&p->agent, ifname, end_reason);
+	program_run(p);
+}
+
 static void on_peer(void *userdata, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
 {
 	struct program *p = userdata;
@@ -192,6 +200,7 @@ static void on_private_key(void *userdata, const char *ifname, struct secret *ke
 static const struct bus_handlers bus_handlers = {
 	.broker = on_broker,
 	.tunnel = on_tunnel,
+	.not_approved = on_not_approved,
 	.peer = on_peer,
 	.objects_failed = on_objects_failed,
 	.changed = on_changed,

@@ -104,8 +104,10 @@ static void rotator_fresh_start(struct rotator *r)
 	r->reason = NULL;
 }
 
-void rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until_us)
+bool rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until_us)
 {
+	bool news = false;
+
 	if (r->has_public != (public_key != NULL) || (public_key && !key_equal(r->public_key, public_key))) {
 		/* Another key: what is in WireGuard now is not this tunnel's any more. */
 		if (r->identity && r->open && !r->stands_back)
@@ -113,28 +115,36 @@ void rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until
 		r->has_public = public_key != NULL;
 		if (public_key)
 			memcpy(r->public_key, public_key, KEY_SIZE);
+		news = true;
 	}
-	if (until_us != r->approved_until_us)
+	if (until_us != r->approved_until_us) {
 		rotator_fresh_start(r);
-	r->approved_until_us = until_us;
+		r->approved_until_us = until_us;
+		news = true;
+	}
+	return news;
 }
 
-void rotator_resident(struct rotator *r, bool resident)
+bool rotator_resident(struct rotator *r, bool resident)
 {
+	const bool news = r->resident != resident;
+
 	r->resident = resident;
+	return news;
 }
 
-void rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
+bool rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us)
 {
 	struct rotator_peer *p = rotator_find(r, public_key);
 
 	if (!p || p->approved_until_us == until_us)
-		return;
+		return false;
 	p->approved_until_us = until_us;
 	p->failed = false;
 	p->failures = 0;
 	p->ask_after_us = 0;
 	p->reason = NULL;
+	return true;
 }
 
 void rotator_forget_approvals(struct rotator *r)
@@ -146,7 +156,7 @@ void rotator_forget_approvals(struct rotator *r)
 	for (size_t i = 0; i < r->n_peers; i++) {
 		r->peers[i].asking = false;
 		r->peers[i].own = secret_free(r->peers[i].own);
-		rotator_approve(r, r->peers[i].public_key, 0);
+		(void)rotator_approve(r, r->peers[i].public_key, 0);
 	}
 }
 

@@ -83,11 +83,11 @@ struct rotator *rotator_free(struct rotator *r);
 int rotator_configure(struct rotator *r, const struct config *config, const struct secret *const *preshared);
 void rotator_hold(struct rotator *r, const char *reason);
 
-/* The broker's word. public_key NULL: not enrolled. until_us: CLOCK_BOOTTIME, 0: not approved. */
-void rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until_us);
-/* Is its key in a token? Before rotator_tunnel. */
-void rotator_resident(struct rotator *r, bool resident);
-void rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);
+/* The broker's word. public_key NULL: not enrolled. until_us: CLOCK_BOOTTIME, 0: not approved. True: it was another before. */
+bool rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until_us);
+/* Is its key in a token? Before rotator_tunnel. True: it was otherwise before. */
+bool rotator_resident(struct rotator *r, bool resident);
+bool rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);
 void rotator_forget_approvals(struct rotator *r);
 
 /* What to ask the broker for now. Each is told once and then awaited (rotator_got_*). */

@@ -222,7 +222,7 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
 			return 0;
 		}
 		if (!is_peer && closes)
-			b->handlers->tunnel(b->userdata, ifname, NULL);
+			b->handlers->not_approved(b->userdata, ifname, p.end_reason);
 		if (!any)
 			return 0;
 	}

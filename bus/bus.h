@@ -37,8 +37,10 @@ struct bus_dh {
 struct bus_handlers {
 	/* The broker came (ask it for leases and objects), or is gone: off the bus, or the bus itself is. */
 	void (*broker)(void *userdata, bool here);
-	/* NULL: there is no such tunnel any more, or it is not approved any more and the rest is on its way. */
+	/* NULL: there is no such tunnel any more. */
 	void (*tunnel)(void *userdata, const char *ifname, const struct bus_tunnel *t);
+	/* It is not approved: no more, or still not; end_reason: "" where not told. The whole of what has changed is on its way. */
+	void (*not_approved)(void *userdata, const char *ifname, const char *end_reason);
 	void (*peer)(void *userdata, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t approved_until_us);
 	/* What bus_ask_objects asked for did not come, or not whole. */
 	void (*objects_failed)(void *userdata);

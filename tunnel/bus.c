@@ -263,6 +263,20 @@ static void follow_handle(struct grant *g, const struct grant_key *before)
 	memcpy(g->wanted_handle, g->present.handle, KEY_SIZE);
 }
 
+/* Closed now; what else has changed, the whole of it will say. */
+static void on_not_approved(void *userdata, const char *ifname, const char *end_reason)
+{
+	struct tunnel_bus *b = userdata;
+	struct grant *g = &b->grant;
+
+	if (strcmp(ifname, b->ifname) != 0)
+		return;
+	if (g->until_us)
+		(void)snprintf(g->why, sizeof(g->why), "the approval %s%s", *end_reason ? "ended: " : "is over", end_reason);
+	g->until_us = 0;
+	close_now(b);
+}
+
 static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunnel *t)
 {
 	struct tunnel_bus *b = userdata;
@@ -272,11 +286,7 @@ static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunne
 	if (strcmp(ifname, b->ifname) != 0)
 		return;
 	if (!t) {
-		/* Closed now; why, the whole of what has changed will say. */
-		if (g->until_us)
-			(void)snprintf(g->why, sizeof(g->why), "the approval is over");
-		g->until_us = 0;
-		close_now(b);
+		on_not_approved(b, ifname, "");
 		return;
 	}
 	g->known = true;
@@ -357,6 +367,7 @@ static void on_committed(void *userdata, const char *ifname, const char *error)
 static const struct bus_handlers handlers = {
 	.broker = on_broker,
 	.tunnel = on_tunnel,
+	.not_approved = on_not_approved,
 	.peer = on_peer,
 	.objects_failed = on_objects_failed,
 	.changed = on_changed,

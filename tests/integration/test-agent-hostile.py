@@ -1,13 +1,47 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What somebody on the bus without any right can make the rotation agent believe."""
+"""What the rotation agent makes of what it hears on the bus: of a broker's signals, and of what somebody without any right sends."""
 import os
+import socket
+import threading
 
 import dbus
 import dbus.lowlevel
 
 import fake_broker
-from broker_case import BUILD, NAME, BrokerCase, unittest
+from broker_case import BUILD, NAME, BrokerCase, key, unittest
+
+class ClosedWireGuard(threading.Thread):
+    """The socket of a userspace WireGuard that has no key and no peers."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.sets = 0
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen()
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                request = connection.recv(4096)
+                while request and not request.endswith(b"\n\n"):
+                    request += connection.recv(4096)
+                if request.startswith(b"set=1"):
+                    self.sets += 1
+                if request:
+                    connection.send(b"errno=0\n\n")
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.socket.close()
+
 
 AGENT = os.path.join(BUILD, "agent", "wgfido-rotate")
 
@@ -59,6 +93,28 @@ class Signals(BrokerCase):
         self.start_agent()
         self.wait_for(lambda: broker.objects_asked >= 3, "the third question")
         self.assertEqual(self.read_agent_log().count("does not say what is approved"), 2)
+
+    def test_prompts_are_told_once(self):
+        """While a touch is waited for signals come in numbers: the agent's log has each state once, and nothing is closed anew."""
+        self.config(ifname="lo", mode="identity", peers="")
+        broker = fake_broker.Broker(self.address)
+        self.addCleanup(broker.close)
+        tunnel = broker.add(fake_broker.Tunnel, "lo", Mode="identity", PublicKey=key("C"))
+        broker.start()
+        self.start_agent()
+        # Any interface does: that it is a WireGuard's only the socket says.
+        wireguard = ClosedWireGuard(os.path.join(self.dir, "sockets", "lo.sock"))
+        self.addCleanup(wireguard.close)
+        self.wait_for(lambda: "lo: closed (not approved: locked)" in self.read_agent_log(), "the closed interface")
+        sets = wireguard.sets
+        states = ["locked", "waiting", "touch-needed"]
+        for state in states:
+            for step in range(3):
+                tunnel.set(State=state, Prompt="touch", PromptStep=dbus.UInt32(step))
+            self.wait_for(lambda: "(not approved: %s)" % state in self.read_agent_log(), state)
+        lines = [line.split("lo: ", 1)[1] for line in self.read_agent_log().splitlines() if "lo: closed" in line]
+        self.assertEqual(lines, ["closed (not approved: %s)" % state for state in states])
+        self.assertEqual(wireguard.sets, sets)
 
 
 if __name__ == "__main__":

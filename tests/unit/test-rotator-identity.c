@@ -48,6 +48,11 @@ static void test_identity(void **state)
 	second(f, 1);
 	assert_int_equal(status(f).state, STATUS_PEER_ROTATED);
 
+	/* The first word of the end closes; the whole that follows changes nothing. */
+	agent_not_approved(&f->agent, "wg0", "token-removed");
+	(void)agent_run(&f->agent);
+	assert_true(identity_is_closed(f));
+	assert_string_equal(guard(f)->reason, "the approval ended: token-removed");
 	agent_tunnel(&f->agent, "wg0", f->own, 0, "locked", "token-removed");
 	(void)agent_run(&f->agent);
 	assert_true(identity_is_closed(f));

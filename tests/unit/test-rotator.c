@@ -228,6 +228,69 @@ static void test_renamed(void **state)
 	assert_true(is_closed(f));
 }
 
+static char notes[8][160];
+static unsigned int n_notes;
+
+static void note(struct guard_world *w, enum log_level level, const char *text)
+{
+	(void)w;
+	(void)level;
+	assert_true(n_notes < 8);
+	(void)snprintf(notes[n_notes++], sizeof(notes[0]), "%s", text);
+}
+
+/* Each change of a prompt comes as a signal that may say no more than that the tunnel is still closed, and then as a whole. */
+static void prompt(struct fixture *f, const char *state, const char *end_reason)
+{
+	agent_not_approved(&f->agent, "wg0", "");
+	(void)agent_run(&f->agent);
+	agent_tunnel(&f->agent, "wg0", f->token, 0, state, end_reason);
+	(void)agent_run(&f->agent);
+	agent_peer(&f->agent, "wg0", f->other, 0);
+	(void)agent_run(&f->agent);
+}
+
+static void test_prompts_close_nothing(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n_gets, n_sets;
+
+	start(f);
+	broker(f);
+	f->agent.world.notice = note;
+	n_notes = 0;
+	n_sets = f->wg->n_sets;
+	for (unsigned int i = 0; i < 3; i++)
+		prompt(f, "waiting", "");
+	/* Once for what is new. */
+	n_gets = f->wg->n_gets;
+	for (unsigned int i = 0; i < 3; i++)
+		prompt(f, "waiting", "");
+	assert_int_equal(f->wg->n_gets, n_gets);
+	prompt(f, "touch-needed", "");
+	prompt(f, "touch-needed", "");
+	assert_int_equal(f->wg->n_sets, n_sets);
+	assert_int_equal(n_notes, 2);
+	assert_string_equal(notes[0], "wg0: closed (not approved: waiting)");
+	assert_string_equal(notes[1], "wg0: closed (not approved: touch-needed)");
+
+	agent_tunnel(&f->agent, "wg0", f->token, f->clock.now.boot_us + HOUR_US, "approved", "");
+	approve(f);
+	/* What was approved is closed before the whole is told, and its reason is told with it. */
+	n_notes = 0;
+	agent_not_approved(&f->agent, "wg0", "token-removed");
+	(void)agent_run(&f->agent);
+	agent_peer(&f->agent, "wg0", f->other, 0);
+	(void)agent_run(&f->agent);
+	assert_true(is_closed(f));
+	n_sets = f->wg->n_sets;
+	prompt(f, "locked", "token-removed");
+	prompt(f, "waiting", "token-removed");
+	assert_int_equal(f->wg->n_sets, n_sets);
+	assert_int_equal(n_notes, 1);
+	assert_string_equal(notes[0], "wg0: closed (the approval ended: token-removed)");
+}
+
 static void test_both_ends_have_tokens(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +320,9 @@ static void test_both_ends_have_tokens(void **state)
 	assert_int_equal(schedule_chain_psk(&half, &chain, chain.index), 0);
 	assert_int_equal(schedule_combine(&both, half, f->token, f->given, ours), 0);
 	assert_true(psk_equal(peer(f)->psk, both));
+	/* A signal that does not name our token key takes nothing from what the peers' own approvals need of it. */
+	agent_not_approved(&f->agent, "wg0", "");
+	assert_true(guard(f)->rotator->has_public);
 	schedule_chain_clear(&chain);
 	secret_free(token);
 	secret_free(shared);
@@ -277,6 +343,7 @@ int main(void)
 		TEST(test_drift),
 		TEST(test_keepalive_outlives_the_agent),
 		TEST(test_renamed),
+		TEST(test_prompts_close_nothing),
 		TEST(test_both_ends_have_tokens),
 	};
 
