@@ -50,8 +50,8 @@ int wrap_already(struct wrap *w)
 	return 0;
 }
 
-/* /etc/wgfido/TUNNEL.conf with Mode = identity: there, or made now. */
-static int configure(struct wrap *w)
+/* /etc/wgfido/TUNNEL.conf with Mode = identity: there, or (*ret_made) made now. */
+static int configure(struct wrap *w, bool *ret_made)
 {
 	struct config *config;
 	enum config_mode mode;
@@ -60,8 +60,11 @@ static int configure(struct wrap *w)
 	r = tunnelconf_load(&config, w->ifname);
 	if (r)
 		return r;
-	if (!config)
-		return tunnelconf_write_identity(w->ifname, w->nm_uuid);
+	if (!config) {
+		r = tunnelconf_write_identity(w->ifname, w->nm_uuid);
+		*ret_made = !r;
+		return r;
+	}
 	mode = config->mode;
 	config_free(config);
 	if (mode != CONFIG_MODE_IDENTITY)
@@ -138,6 +141,7 @@ static int resume(struct wrap *w, const struct proxy_tunnel *t)
 int wrap_run(struct wrap *w)
 {
 	const struct proxy_tunnel *t;
+	bool made = false;
 	int r;
 
 	/* Before anything is asked of the broker, or written: is there a way to show the code? */
@@ -145,7 +149,7 @@ int wrap_run(struct wrap *w)
 	if (!r)
 		r = open_proxy(w);
 	if (!r)
-		r = configure(w);
+		r = configure(w, &made);
 	if (r)
 		return r;
 	r = tunnelconf_reload(w->proxy);
@@ -159,8 +163,9 @@ int wrap_run(struct wrap *w)
 		r = strcmp(t->held, "wrapped") ? wrap_import(w, t) : resume(w, t);
 	if (!r)
 		return 0;
-	/* What was wrapped stays, and so does its configuration; else no trace is left. */
-	tunnelconf_undo(w->proxy, w->ifname);
+	/* What was wrapped stays, and so does its configuration; else nothing is left of this run. What was there before it may have been edited. */
+	if (made)
+		tunnelconf_undo(w->proxy, w->ifname);
 	if (*w->held_public_key)
 		say_warning("%s still has its key: run `%s` again to go on", w->place, w->again);
 	return r;

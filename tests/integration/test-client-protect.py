@@ -230,6 +230,21 @@ class Protect(ProtectCase):
             self.assertEqual(self.conf(), CONF.encode())
             self.assertEqual(os.listdir(self.where("etc")), [])
 
+    def test_failing_takes_no_configuration_that_was_there(self):
+        """Not even one that wgfido wrote: settings may have been added behind its first line."""
+        self.wgfido("protect", "wg0", "--yes")
+        edited = self.read("etc/wg0.conf") + b"ApprovalLifetime = 1h\nEndOn = suspend,lock\n"
+        # The key file is lost, and another attempt with the key from a backup comes to nothing.
+        self.keeper.keys.clear()
+        self.write("etc/wg0.conf", edited.decode())
+        self.write("wireguard/wg0.conf", CONF)
+        self.broker.answers["ImportKey"] = [fake.fail("TouchTimeout")]
+        self.wgfido("protect", "wg0", "--yes", status=11)
+        self.assertEqual(self.read("etc/wg0.conf"), edited)
+        self.assertEqual(self.conf(), CONF.encode())
+        self.wgfido("protect", "wg0", "--yes")
+        self.assertEqual(self.read("etc/wg0.conf"), edited)
+
     def test_file_changed_meanwhile(self):
         def edit(call, done, failed):
             self.write("wireguard/wg0.conf", CONF + "\r\nEndpoint = 192.0.2.1:1\r\n")
