@@ -265,11 +265,11 @@ void agent_not_approved(struct agent *a, const char *ifname, const char *end_rea
 	guard_kick(g);
 }
 
-void agent_resident(struct agent *a, const char *ifname, bool resident)
+void agent_resident(struct agent *a, const char *ifname, bool resident, const uint8_t *next_key)
 {
 	struct guard *g = agent_learn(a, ifname);
 
-	if (g && !a->world.gateway && rotator_resident(g->rotator, resident))
+	if (g && !a->world.gateway && rotator_resident(g->rotator, resident, next_key))
 		guard_kick(g);
 }
 

@@ -41,8 +41,8 @@ void agent_tunnel(struct agent *a, const char *ifname, const uint8_t *public_key
 	const char *end_reason);
 /* The tunnel is not approved, and agent_tunnel will tell the rest: what is approved here ends now, what is not is left as it was told. */
 void agent_not_approved(struct agent *a, const char *ifname, const char *end_reason);
-/* Is the tunnel's key in a token? Before agent_tunnel. */
-void agent_resident(struct agent *a, const char *ifname, bool resident);
+/* Is the tunnel's key in a token, and which is to be the next (NULL: none)? Before agent_tunnel. */
+void agent_resident(struct agent *a, const char *ifname, bool resident, const uint8_t *next_key);
 void agent_peer(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);
 void agent_got_psk(struct agent *a, const char *ifname, const uint8_t public_key[static KEY_SIZE], struct secret *psk,
 	uint64_t start, uint64_t end, const char *error);

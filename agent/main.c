@@ -127,7 +127,7 @@ static void on_tunnel(void *userdata, const char *ifname, const struct bus_tunne
 	struct program *p = userdata;
 
 	if (t && t->public_key)
-		agent_resident(&p->agent, ifname, strcmp(t->held, "resident") == 0);
+		agent_resident(&p->agent, ifname, strcmp(t->held, "resident") == 0, t->next_public_key);
 	if (t)
 		agent_tunnel(&p->agent, ifname, t->public_key, t->approved_until_us, t->state, t->end_reason);
 	else

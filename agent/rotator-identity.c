@@ -94,19 +94,42 @@ static int identity_give_back(struct rotator *r, const struct device *d, struct 
 	return 0;
 }
 
+/* Which of the tunnel's keys it shows; NULL: none. wgfido-tunnel has the next one in its place a moment before the broker has. */
+static const uint8_t *identity_shown(const struct rotator *r, const struct device *d)
+{
+	const uint8_t *handle = secret_key(d->private_key);
+
+	if (r->has_public && handle_matches(handle, r->public_key))
+		return r->public_key;
+	return r->has_next && handle_matches(handle, r->next_key) ? r->next_key : NULL;
+}
+
+/* With another key in the same approval nothing was closed, but what confirmed the key before says nothing of this one. */
+static void identity_note_open(struct rotator *r, const uint8_t key[static KEY_SIZE], bool was_open, const struct instant *now)
+{
+	const bool other = !key_equal(key, r->open_key);
+
+	if (!was_open || other) {
+		r->set_real_us = now->real_us;
+		r->switched = other && r->open_until_us == r->approved_until_us;
+		memcpy(r->open_key, key, KEY_SIZE);
+	}
+	r->open_until_us = r->approved_until_us;
+}
+
 static int identity_stand_back(struct rotator *r, const struct device *d, const struct instant *now, struct plan *plan)
 {
-	const bool fits = r->has_public && handle_matches(secret_key(d->private_key), r->public_key);
+	const uint8_t *key = identity_shown(r, d);
 	const bool was_open = r->open, began = !r->stands_back;
 
 	r->stands_back = true;
 	r->key = secret_free(r->key);
 	r->phase = ROTATOR_SETTLED;
 	r->tries = 0;
-	r->reason = r->has_public && !fits ? "its PrivateKey names another key than the tunnel's" : NULL;
-	r->open = fits && r->resident && !r->hold && r->approved_until_us > now->boot_us;
-	if (r->open && !was_open)
-		r->set_real_us = now->real_us;
+	r->reason = r->has_public && !key ? "its PrivateKey names another key than the tunnel's" : NULL;
+	r->open = key && r->resident && !r->hold && r->approved_until_us > now->boot_us;
+	if (r->open)
+		identity_note_open(r, key, was_open, now);
 	return began ? identity_give_back(r, d, plan) : 0;
 }
 

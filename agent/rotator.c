@@ -125,11 +125,15 @@ bool rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until
 	return news;
 }
 
-bool rotator_resident(struct rotator *r, bool resident)
+bool rotator_resident(struct rotator *r, bool resident, const uint8_t *next_key)
 {
-	const bool news = r->resident != resident;
+	const bool news = r->resident != resident || r->has_next != (next_key != NULL) ||
+		(next_key && !key_equal(r->next_key, next_key));
 
 	r->resident = resident;
+	r->has_next = next_key != NULL;
+	if (next_key)
+		memcpy(r->next_key, next_key, KEY_SIZE);
 	return news;
 }
 
@@ -307,6 +311,7 @@ static void rotator_absent(struct rotator *r)
 {
 	r->ifindex = 0;
 	r->open = r->stands_back = false;
+	r->open_until_us = 0;
 	r->phase = ROTATOR_RENEW;
 	r->key = secret_free(r->key);
 	for (size_t i = 0; i < r->n_peers; i++) {
@@ -513,6 +518,8 @@ void rotator_status_peer(const struct rotator *r, size_t i, struct status_peer *
 				ret->state = STATUS_PEER_HUNTING;
 		}
 	}
+	if (ret->state == STATUS_PEER_OPEN && r->identity && r->switched)
+		ret->reason = "no handshake since its key changed";
 	ret->last_handshake_us = p->last_handshake_us;
 	ret->drift_repaired = p->drift + r->drift;
 }

@@ -60,7 +60,12 @@ struct rotator {
 	struct secret *key;		     /* identity: on its way to WireGuard */
 	bool open, asking, failed;	     /* identity */
 	bool resident;			     /* identity: its key is in a token, and there is none to be asked for */
+	bool has_next;			     /* of such a one: the key that is to take its place */
+	uint8_t next_key[KEY_SIZE];
 	bool stands_back;		     /* identity: the interface is wgfido-tunnel's, which guards itself; open is what it is then */
+	uint8_t open_key[KEY_SIZE];	     /* that it was open with last, */
+	uint64_t open_until_us;		     /* in which approval, */
+	bool switched;			     /* and not the one that this approval began with */
 	enum rotator_phase phase;	     /* identity */
 	unsigned int tries, failures;	     /* identity */
 	uint64_t ask_after_us, set_real_us, drift; /* identity */
@@ -85,8 +90,8 @@ void rotator_hold(struct rotator *r, const char *reason);
 
 /* The broker's word. public_key NULL: not enrolled. until_us: CLOCK_BOOTTIME, 0: not approved. True: it was another before. */
 bool rotator_tunnel(struct rotator *r, const uint8_t *public_key, uint64_t until_us);
-/* Is its key in a token? Before rotator_tunnel. True: it was otherwise before. */
-bool rotator_resident(struct rotator *r, bool resident);
+/* Is its key in a token, and which is to be the next (NULL: none)? Before rotator_tunnel. True: it was otherwise before. */
+bool rotator_resident(struct rotator *r, bool resident, const uint8_t *next_key);
 bool rotator_approve(struct rotator *r, const uint8_t public_key[static KEY_SIZE], uint64_t until_us);
 void rotator_forget_approvals(struct rotator *r);
 

@@ -66,14 +66,14 @@ static void agent_peer_print(const struct printer *p, const struct agent_peer *a
 		fprintf(p->f, "%sopen%s, confirmed by a handshake", term_colour(p->f, TERM_GREEN), term_colour(p->f, TERM_PLAIN));
 	else if (!strcmp(a->state, "open"))
 		fprintf(p->f, "%sopen%s, %s", term_colour(p->f, TERM_GREEN), term_colour(p->f, TERM_PLAIN),
-			a->last_handshake ? "not yet confirmed by a handshake" : "no handshake yet");
+			*a->reason ? a->reason : a->last_handshake ? "not yet confirmed by a handshake" : "no handshake yet");
 	else if (!strcmp(a->state, "hunting"))
 		fputs("looking for the slot of its clock", p->f);
 	else if (!strcmp(a->state, "refused"))
 		fprintf(p->f, "%srefused%s", term_colour(p->f, TERM_RED), term_colour(p->f, TERM_PLAIN));
 	else
 		fputs(a->state, p->f);
-	if (*a->reason)
+	if (*a->reason && strcmp(a->state, "open") != 0)
 		fprintf(p->f, " (%s)", a->reason);
 	if (a->slot)
 		fprintf(p->f, ", slot %llu", (unsigned long long)a->slot);

@@ -425,6 +425,11 @@ class Status(ClientCase):
         self.assertRegex(out, r"office \(wg0\): approved until .* left\)\n")
         self.assertRegex(out, r"peer   gw: open, confirmed by a handshake, slot 7, last handshake 1\d s ago\n")
         self.assertNotIn("!", out)
+        switched = {"public_key": KEY["A"], "state": "open", "reason": "no handshake since its key changed",
+                    "last_handshake": int(time.time()) - 12}
+        self.agent(peers=[switched])
+        self.assertRegex(self.wgfido("status"), r"peer   gw: open, no handshake since its key changed, last handshake 1\d s ago\n")
+        self.agent()
         root = json.loads(self.wgfido("status", "--json"))
         self.assertEqual(root["tunnels"][0]["state"], "approved")
         self.assertAlmostEqual(root["tunnels"][0]["approved_until"], time.time() + 3600, delta=PATIENCE_SECONDS)

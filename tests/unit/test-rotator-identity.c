@@ -134,11 +134,12 @@ static void test_stands_back(void **state)
 {
 	struct fixture *f = *state;
 	unsigned int n_sets;
+	uint64_t until_us;
 
 	/* Closed, as any, while it shows nothing; and given back what it had when it turns out to be one that guards itself. */
 	start_identity(f);
 	assert_true(identity_is_closed(f));
-	agent_resident(&f->agent, "wg0", true);
+	agent_resident(&f->agent, "wg0", true, NULL);
 	agent_tunnel(&f->agent, "wg0", f->own, 0, "locked", "");
 	show_handle(f, f->own);
 	second(f, 1);
@@ -156,11 +157,27 @@ static void test_stands_back(void **state)
 	assert_true(fake_wg_initiation(f->wg, f->other, f->static_psk));
 	second(f, 1);
 	assert_int_equal(status(f).state, STATUS_PEER_ROTATED);
-	/* The next key took its place: no moment of it is told as closed. */
+	/* The next key takes its place at the interface, and then at the broker: no moment of it is told as closed. */
+	until_us = guard(f)->rotator->approved_until_us;
+	agent_resident(&f->agent, "wg0", true, f->other);
+	agent_tunnel(&f->agent, "wg0", f->own, until_us, "approved", "");
+	second(f, 1);
+	assert_int_equal(status(f).state, STATUS_PEER_ROTATED);
 	show_handle(f, f->other);
-	agent_tunnel(&f->agent, "wg0", f->other, f->clock.now.boot_us + HOUR_US, "approved", "");
 	second(f, 1);
 	assert_int_equal(guard(f)->state, STATUS_OPEN);
+	/* What confirmed the key before is not said of this one. */
+	assert_int_equal(status(f).state, STATUS_PEER_OPEN);
+	assert_string_equal(status(f).reason, "no handshake since its key changed");
+	agent_resident(&f->agent, "wg0", true, NULL);
+	agent_tunnel(&f->agent, "wg0", f->other, until_us, "approved", "");
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_OPEN);
+	assert_string_equal(status(f).reason, "no handshake since its key changed");
+	assert_true(fake_wg_initiation(f->wg, f->other, f->static_psk));
+	second(f, 1);
+	assert_int_equal(status(f).state, STATUS_PEER_ROTATED);
+	assert_null(status(f).reason);
 	/* Another key's handle opens nothing. */
 	show_handle(f, f->own);
 	second(f, 1);
@@ -173,6 +190,13 @@ static void test_stands_back(void **state)
 	second(f, 1);
 	assert_int_equal(guard(f)->state, STATUS_CLOSED);
 	assert_string_equal(guard(f)->reason, "the approval ended: revoked");
+	/* A next key that nobody approved opens nothing either. */
+	agent_resident(&f->agent, "wg0", true, f->own);
+	show_handle(f, f->own);
+	second(f, 1);
+	assert_int_equal(guard(f)->state, STATUS_CLOSED);
+	agent_resident(&f->agent, "wg0", true, NULL);
+	show_handle(f, f->other);
 	/* Its own clock, and a broker that is gone. */
 	agent_tunnel(&f->agent, "wg0", f->other, f->clock.now.boot_us + HOUR_US, "approved", "");
 	second(f, 1);
@@ -194,7 +218,7 @@ static void test_resident_elsewhere(void **state)
 	struct fixture *f = *state;
 
 	start_identity(f);
-	agent_resident(&f->agent, "wg0", true);
+	agent_resident(&f->agent, "wg0", true, NULL);
 	f->n_key_asked = 0;
 	agent_tunnel(&f->agent, "wg0", f->own, f->clock.now.boot_us + HOUR_US, "approved", "");
 	second(f, 1);
