@@ -25,7 +25,10 @@ int bus_error(sd_bus_error *error, int outcome, const char *detail)
 	if (len > 0 && sentence[len - 1] == '.')
 		len--;
 	(void)snprintf(name, sizeof(name), WGFIDO_ERROR_PREFIX "%s", outcome_name(o));
-	if (detail[0] || reason[0])
+	/* What went wrong says more than that something did. */
+	if (o == OUTCOME_FAILED && detail[0])
+		(void)snprintf(message, sizeof(message), "It failed: %s%s. \"wgfido doctor\" and the log of wgfidod tell more.", detail, reason);
+	else if (detail[0] || reason[0])
 		(void)snprintf(message, sizeof(message), "%.*s (%s%s).", (int)len, sentence, detail, reason);
 	else
 		(void)snprintf(message, sizeof(message), "%s", sentence);
