@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "agent/bus-networkmanager.h"
+#include "bus/question.h"
 #include "common/clock.h"
 #include "common/encoding.h"
 #include "common/log.h"
@@ -40,7 +41,6 @@ static int ask(sd_bus *bus, const char *ifname, const char *active, sd_bus_messa
 {
 	struct question *q = calloc(1, sizeof(*q));
 	sd_bus_message *m = NULL;
-	sd_bus_slot *slot = NULL;
 	va_list ap;
 	int r;
 
@@ -57,16 +57,11 @@ static int ask(sd_bus *bus, const char *ifname, const char *active, sd_bus_messa
 		r = sd_bus_message_appendv(m, types, ap);
 	va_end(ap);
 	if (r >= 0)
-		r = sd_bus_call_async(bus, &slot, m, handler, q, REPLY_US);
-	sd_bus_message_unref(m);
-	if (r < 0) {
+		r = question_send(bus, m, handler, q, question_free, REPLY_US);
+	else
 		question_free(q);
-		return r;
-	}
-	sd_bus_slot_set_destroy_callback(slot, question_free);
-	sd_bus_slot_set_floating(slot, 1);
-	sd_bus_slot_unref(slot);
-	return 0;
+	sd_bus_message_unref(m);
+	return r;
 }
 
 /* True when the answer is an error, which it tells. */

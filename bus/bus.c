@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bus/bus-internal.h"
+#include "bus/question.h"
 
 static void question_free(void *userdata)
 {
@@ -36,27 +37,21 @@ int bus_send(struct bus *b, sd_bus_message *m, sd_bus_message_handler_t handler,
 	const uint8_t *public_key, uint64_t id)
 {
 	struct question *q = calloc(1, sizeof(*q));
-	sd_bus_slot *slot = NULL;
-	int r;
 
 	if (!q)
 		return -ENOMEM;
 	q->bus = b;
 	q->id = id;
 	q->owner = strdup(b->owner);
+	if (!q->owner) {
+		question_free(q);
+		return -ENOMEM;
+	}
 	if (ifname)
 		(void)snprintf(q->ifname, sizeof(q->ifname), "%s", ifname);
 	if (public_key)
 		memcpy(q->public_key, public_key, KEY_SIZE);
-	r = q->owner ? sd_bus_call_async(b->bus, &slot, m, handler, q, timeout_us) : -ENOMEM;
-	if (r < 0) {
-		question_free(q);
-		return r;
-	}
-	sd_bus_slot_set_destroy_callback(slot, question_free);
-	sd_bus_slot_set_floating(slot, 1);
-	sd_bus_slot_unref(slot);
-	return 0;
+	return question_send(b->bus, m, handler, q, question_free, timeout_us);
 }
 
 int bus_call(struct bus *b, const char *path, const char *interface, const char *member, sd_bus_message_handler_t handler,

@@ -30,13 +30,7 @@
 bool wire_type_is_x25519(enum wire_type type)
 {
 	switch (type) {
-	case WIRE_X_LIST:
-	case WIRE_X_GENERATE:
-	case WIRE_X_DH:
-	case WIRE_X_IMPORT:
-	case WIRE_X_ERASE:
-	case WIRE_X_PAIR:
-	case WIRE_X_FORGET:
+	case WIRE_X_LIST ... WIRE_X_FORGET:
 		return true;
 	case WIRE_INFO:
 	case WIRE_PROBE:

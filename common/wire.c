@@ -101,13 +101,7 @@ static bool type_is_request(enum wire_type type)
 	case WIRE_CREATE:
 	case WIRE_EVALUATE:
 	case WIRE_CANCEL:
-	case WIRE_X_LIST:
-	case WIRE_X_GENERATE:
-	case WIRE_X_DH:
-	case WIRE_X_IMPORT:
-	case WIRE_X_ERASE:
-	case WIRE_X_PAIR:
-	case WIRE_X_FORGET:
+	case WIRE_X_LIST ... WIRE_X_FORGET:
 		return true;
 	case WIRE_STATUS:
 	case WIRE_RESULT:
@@ -149,13 +143,7 @@ int wire_encode_request(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, c
 		for (unsigned int i = 0; i < request->n_salts && w.error == 0; i++)
 			wire_put_bytes(&w, request->salts[i], sizeof(request->salts[i]));
 		break;
-	case WIRE_X_LIST:
-	case WIRE_X_GENERATE:
-	case WIRE_X_DH:
-	case WIRE_X_IMPORT:
-	case WIRE_X_ERASE:
-	case WIRE_X_PAIR:
-	case WIRE_X_FORGET:
+	case WIRE_X_LIST ... WIRE_X_FORGET:
 		wire_put_x_request(&w, request);
 		break;
 	case WIRE_STATUS:
@@ -278,13 +266,7 @@ int wire_encode_result(uint8_t buf[static WIRE_MESSAGE_MAX], size_t *ret_len, co
 	case WIRE_EVALUATE:
 		put_outputs(&w, result);
 		break;
-	case WIRE_X_LIST:
-	case WIRE_X_GENERATE:
-	case WIRE_X_DH:
-	case WIRE_X_IMPORT:
-	case WIRE_X_ERASE:
-	case WIRE_X_PAIR:
-	case WIRE_X_FORGET:
+	case WIRE_X_LIST ... WIRE_X_FORGET:
 		wire_put_x_result(&w, result);
 		break;
 	case WIRE_CANCEL:

@@ -156,13 +156,7 @@ static enum outcome run(struct wire_result *ret, struct session *s, struct wire_
 		return fido_evaluate(ret, s, request, pin);
 	case WIRE_INFO:
 	case WIRE_CANCEL:
-	case WIRE_X_LIST:
-	case WIRE_X_GENERATE:
-	case WIRE_X_DH:
-	case WIRE_X_IMPORT:
-	case WIRE_X_ERASE:
-	case WIRE_X_PAIR:
-	case WIRE_X_FORGET:
+	case WIRE_X_LIST ... WIRE_X_FORGET:
 	case WIRE_STATUS:
 	case WIRE_RESULT:
 		break;

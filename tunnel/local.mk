@@ -64,16 +64,16 @@ TESTS += tests/vectors/check-noise.sh
 EXTRA_DIST += tests/vectors/noise.py tests/vectors/noise.txt
 
 UNIT_TESTS += tests/unit/test-tunnel-uapi
-tests_unit_test_tunnel_uapi_SOURCES = tests/unit/test-tunnel-uapi.c tests/unit/unit.h
+tests_unit_test_tunnel_uapi_SOURCES = tests/unit/test-tunnel-uapi.c tests/unit/no-path.h tests/unit/unit.h
 tests_unit_test_tunnel_uapi_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tunnel_uapi_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-tunnel-uapi tests/fuzz/fuzz-tunnel-handshake
-tests_fuzz_fuzz_tunnel_uapi_SOURCES = tests/fuzz/fuzz-tunnel-uapi.c
+tests_fuzz_fuzz_tunnel_uapi_SOURCES = tests/fuzz/fuzz-tunnel-uapi.c tests/unit/no-path.h
 tests_fuzz_fuzz_tunnel_uapi_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_tunnel_uapi_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_tunnel_uapi_LDADD = tests/fuzz/libreplay.a $(TUNNEL_LIBS)
-tests_fuzz_fuzz_tunnel_handshake_SOURCES = tests/fuzz/fuzz-tunnel-handshake.c
+tests_fuzz_fuzz_tunnel_handshake_SOURCES = tests/fuzz/fuzz-tunnel-handshake.c tests/unit/no-path.h
 tests_fuzz_fuzz_tunnel_handshake_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_tunnel_handshake_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_tunnel_handshake_LDADD = tests/fuzz/libreplay.a $(TUNNEL_LIBS)

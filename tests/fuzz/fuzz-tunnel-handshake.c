@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/no-path.h"
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
@@ -41,12 +42,6 @@ static void send_staged(void *path, struct peer *peer, uint64_t now_us, bool alw
 		abort();
 }
 
-static void drop_staged(void *path, struct peer *peer)
-{
-	(void)path;
-	(void)peer;
-}
-
 static int rebind(void *path, uint16_t *port, uint32_t fwmark)
 {
 	(void)path;
@@ -55,7 +50,7 @@ static int rebind(void *path, uint16_t *port, uint32_t fwmark)
 	return 0;
 }
 
-static const struct path_ops ops = { send_message, send_staged, drop_staged, rebind };
+static const struct path_ops ops = { send_message, send_staged, no_path_drop_staged, rebind };
 
 static struct secret *dh(const uint8_t point[static KEY_SIZE])
 {

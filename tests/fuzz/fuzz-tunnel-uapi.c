@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/no-path.h"
 #include "tunnel/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,20 +21,6 @@ static int send_message(void *path, const void *bytes, size_t len, struct endpoi
 	if (!endpoint_known(to))
 		abort();
 	return 0;
-}
-
-static void send_staged(void *path, struct peer *peer, uint64_t now_us, bool always_one)
-{
-	(void)path;
-	(void)peer;
-	(void)now_us;
-	(void)always_one;
-}
-
-static void drop_staged(void *path, struct peer *peer)
-{
-	(void)path;
-	(void)peer;
 }
 
 static int rebind(void *path, uint16_t *port, uint32_t fwmark)
@@ -59,7 +46,7 @@ static int resolve(void *userdata, const uint8_t handle[static KEY_SIZE], struct
 	return 0;
 }
 
-static const struct path_ops ops = { send_message, send_staged, drop_staged, rebind };
+static const struct path_ops ops = { send_message, no_path_send_staged, no_path_drop_staged, rebind };
 static const struct config_resident resident = { .resolve = resolve };
 
 struct one {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/handle.h"
+#include "tests/unit/no-path.h"
 #include "tunnel/config.h"
 #include "tunnel/handshake.h"
 #include "tunnel/uapi-server.h"
@@ -38,20 +39,6 @@ static int send_message(void *path, const void *bytes, size_t len, struct endpoi
 	return 0;
 }
 
-static void send_staged(void *path, struct peer *peer, uint64_t now_us, bool always_one)
-{
-	(void)path;
-	(void)peer;
-	(void)now_us;
-	(void)always_one;
-}
-
-static void drop_staged(void *path, struct peer *peer)
-{
-	(void)path;
-	(void)peer;
-}
-
 static int rebind(void *path, uint16_t *port, uint32_t fwmark)
 {
 	(void)path;
@@ -65,7 +52,7 @@ static int rebind(void *path, uint16_t *port, uint32_t fwmark)
 	return 0;
 }
 
-static const struct path_ops ops = { send_message, send_staged, drop_staged, rebind };
+static const struct path_ops ops = { send_message, no_path_send_staged, no_path_drop_staged, rebind };
 
 static int setup(void **state)
 {
