@@ -20,7 +20,8 @@ NOTIFICATIONS = "org.freedesktop.Notifications"
 NOTIFICATIONS_PATH = "/org/freedesktop/Notifications"
 EVERYTHING = '<policy context="default"><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy>'
 
-# Speaks as pinentry does, and answers from a list: a PIN, "CANCEL", "TIMEOUT", "YES" (to CONFIRM), "HANG", or "RAW ..." as it is.
+# Speaks as pinentry does, and answers from a list: a PIN, "CANCEL", "TIMEOUT", "YES" (to CONFIRM), "HANG", "LATER" (what
+# answer_now() says then), or "RAW ..." as it is.
 PINENTRY = r"""#!{python} -u
 import os, signal, sys
 directory = {directory!r}
@@ -32,6 +33,9 @@ def answer():
         answers = f.read().splitlines()
     with open(os.path.join(directory, "answers"), "w") as f:
         f.write("\n".join(answers[1:]))
+    if answers[:1] == ["LATER"]:
+        with open(os.path.join(directory, "later")) as f:
+            return f.read()
     return answers[0] if answers else "CANCEL"
 note("START %d" % os.getpid())
 print("OK Pleased to meet you")
@@ -200,6 +204,15 @@ class PromptCase(BrokerCase):
     def will_answer(self, *answers):
         with open(os.path.join(self.dir, "answers"), "w", encoding="utf-8") as f:
             f.write("\n".join(answers))
+
+    def will_answer_later(self, *more):
+        os.mkfifo(os.path.join(self.dir, "later"))
+        self.will_answer("LATER", *more)
+
+    def answer_now(self, answer):
+        """To the dialog that waits for it; waits for the dialog."""
+        with open(os.path.join(self.dir, "later"), "w", encoding="utf-8") as f:
+            f.write(answer)
 
     def heard(self):
         try:

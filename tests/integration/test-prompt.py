@@ -401,6 +401,10 @@ class Pin(PromptCase):
         self.assertEqual(self.heard().count("GETPIN"), 3)
         self.assertEqual(self.tunnel_state(), "approved")
 
+    def broker_log_of(self, error):
+        """The lines of the broker's log with this end."""
+        return "".join(line for line in self.read_log().splitlines() if error in line)
+
     def test_kept_pin_is_not_used_later(self):
         """A PIN that waits for its confirmation goes with the matter, and not into the next click."""
         self.config(ifname="wg1", extra="Name = lab\n")
@@ -416,26 +420,32 @@ class Pin(PromptCase):
                 self.wrong_pin()
             token.unplug().plug()
         self.agent("absent", "wg1")
-        self.will_answer("00000000", "HANG")
+        self.will_answer_later("HANG")
         self.start_prompt()
         self.agent("closed", "wg1")
         lab = self.wait_notify("lab (wg1) is closed")
         self.agent("closed")
         office = self.wait_notify("office (wg0) is closed")
         self.click(lab)
+        self.wait_for(lambda: self.heard().count("GETPIN") == 1, "the first dialog; there was %r" % self.heard())
+        # wg0 wants its PIN before wg1's is typed: its dialog is the next.
         self.click(office)
+        self.wait_for(lambda: "wg0: approve asked for by" in self.broker_log_of("PinRequired"), "the answer for wg0")
+        self.answer_now("00000000")
         self.wait_for(lambda: self.heard().count("GETPIN") == 2, "the second dialog; there was %r" % self.heard())
         # wg1's answer says that few are left, while wg0's dialog is open. Then somebody opens it at a terminal.
+        self.wait_for(lambda: "wg1: approve asked for by" in self.broker_log_of("PinFewTriesLeft"), "the answer for wg1")
         self.call(self.tunnel("wg1"), TUNNEL, "Approve", self.dictionary(pin=self.pin_pipe(PIN), confirm_pin=True))
         self.agent("open", "wg1")
         self.saw("wg1: approved, open for the agent")
+        seen = len(self.read_prompt_log())
         pid = self.dialog_pid()
         self.assertTrue(self.is_running(pid))  # that of wg0
         before = len(self.lines())
         self.call(self.tunnel("wg1"), TUNNEL, "Revoke")
         self.wait_notify("lab (wg1) was closed", after=before)
         self.agent("absent", "wg1")
-        self.saw("wg1: locked, absent for the agent")
+        self.saw("wg1: locked, absent for the agent", seen)
         before = len(self.lines())
         self.agent("closed", "wg1")
         lab = self.wait_notify("lab (wg1) is closed", after=before)
