@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tokens: the security keys that are plugged in. */
+#include <getopt.h>
 #include <string.h>
 
 #include "client/proxy.h"
-#include "client/text.h"
+#include "client/token-keys.h"
 #include "client/verb.h"
 
 static const char *pin_words(const struct proxy_token *t)
@@ -64,28 +65,50 @@ static void token_print(const struct proxy_token *t)
 
 static int tokens_main(const struct verb *verb, int argc, char **argv)
 {
+	static const struct option options[] = {
+		{"keys", no_argument, NULL, OPTION_KEYS},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{},
+	};
 	_cleanup_proxy_ struct proxy *p = NULL;
-	int r;
+	bool keys = false;
+	int c, r;
 
-	r = verb_options_help_only(verb, argc, argv);
-	if (r >= 0)
-		return r;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (c) {
+		case OPTION_KEYS:
+			keys = true;
+			break;
+		case OPTION_HELP:
+			verb_print_help(verb, stdout);
+			return 0;
+		default:
+			return verb_usage(verb);
+		}
+	}
 	if (optind < argc)
 		return verb_usage_error(verb, "tokens takes no argument");
 	r = proxy_open(&p);
 	if (r)
 		return r;
-	for (size_t i = 0; i < p->n_tokens; i++)
-		token_print(&p->tokens[i]);
+	for (size_t i = 0; i < p->n_tokens; i++) {
+		const struct proxy_token *t = &p->tokens[i];
+		int one;
+
+		token_print(t);
+		one = keys && resident_words(t) ? token_keys_print(p, t) : 0;
+		if (one)
+			r = one;
+	}
 	if (!p->n_tokens)
 		puts("No security key is plugged in.");
-	return 0;
+	return r;
 }
 
 const struct verb verb_tokens = {
 	"tokens",
 	tokens_main,
-	"",
+	"[--keys]",
 	"List the security keys that are plugged in",
-	NULL,
+	"  --keys    and the keys that never leave them: slot, public key, whose it is\n",
 };

@@ -47,6 +47,7 @@ client_libclient_a_SOURCES = \
 	client/target.c client/target.h \
 	client/term.c client/term.h \
 	client/text.c client/text.h \
+	client/token-keys.c client/token-keys.h \
 	client/verb.c client/verb.h \
 	client/tunnelconf.c client/tunnelconf.h \
 	client/watch.c client/watch.h \

@@ -71,6 +71,7 @@ _wgfido() {
 	approve) options="--for --wait $key" ;;
 	protect) options="--rekey --no-recovery $new $key" ;;
 	unprotect) options="--recovery --recovery-fd $key" ;;
+	tokens) options="--keys" ;;
 	gateway) options="--windows --window --from --output" ;;
 	enroll) options="--resident --slot --touch --no-recovery $new $key" ;;
 	genkey) options="--resident --slot --touch --wait $key" ;;

@@ -140,6 +140,7 @@ complete -c wgfido -n '__wgfido_verb gateway' -l windows -x -a '30d 90d 365d' -d
 complete -c wgfido -n '__wgfido_verb gateway' -l window -x -a '24h 12h' -d 'How long each lasts'
 complete -c wgfido -n '__wgfido_verb gateway' -l from -x -d 'Date of the first window'
 complete -c wgfido -n '__wgfido_verb gateway' -l output -r -F -d 'Write them there'
+complete -c wgfido -n '__wgfido_verb tokens' -l keys -d 'And the keys that never leave them'
 complete -c wgfido -n '__wgfido_verb nm' -l identity -d 'Lock the private key'
 complete -c wgfido -n '__wgfido_verb nm' -l psk -d 'Change preshared keys'
 complete -c wgfido -n '__wgfido_verb protect' -l rekey -d 'Make a new key'

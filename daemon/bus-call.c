@@ -135,12 +135,32 @@ static int append_recovery(sd_bus_message *m, const struct secret *recovery)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static void handle_of(char ret[static KEY_BASE64_SIZE], const struct request_result *result)
+static void handle_of(char ret[static KEY_BASE64_SIZE], const struct wire_x_slot *slot, const uint8_t public_key[static KEY_SIZE])
 {
 	uint8_t handle[KEY_SIZE];
 
-	handle_make(handle, (uint8_t)result->x_slot->kind, result->x_slot->number, result->public_key);
+	handle_make(handle, (uint8_t)slot->kind, slot->number, public_key);
 	key_to_base64(ret, handle);
+}
+
+static int append_list(sd_bus_message *m, const struct wire_result *list)
+{
+	char slot[KEYFILE_X_SLOT_MAX], key[KEY_BASE64_SIZE], handle[KEY_BASE64_SIZE];
+	int r;
+
+	r = sd_bus_message_append(m, "u", (uint32_t)list->x_slots);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "(ssubbss)");
+	for (size_t i = 0; r >= 0 && i < list->n_x_keys; i++) {
+		const struct wire_x_key *k = &list->x_keys[i];
+
+		keyfile_x_slot_format(slot, &k->slot);
+		key_to_base64(key, k->public_key);
+		handle_of(handle, &k->slot, k->public_key);
+		r = sd_bus_message_append(m, "(ssubbss)", slot, keyfile_x_touch_name(k->touch), (uint32_t)k->cached_seconds,
+			k->needs_pin, k->bound, key, handle);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 static int append_result(sd_bus_message *m, const struct request *r, const struct request_result *result)
@@ -157,9 +177,11 @@ static int append_result(sd_bus_message *m, const struct request *r, const struc
 	case REQUEST_FIND:
 		key_to_base64(key, result->public_key);
 		return sd_bus_message_append(m, "s", key);
+	case REQUEST_LIST:
+		return append_list(m, result->x_list);
 	case REQUEST_GENERATE:
 		key_to_base64(key, result->public_key);
-		handle_of(handle, result);
+		handle_of(handle, result->x_slot, result->public_key);
 		return sd_bus_message_append(m, "ss", handle, key);
 	case REQUEST_EXPORT:
 		return append_pipe(m, result->key);
@@ -175,7 +197,7 @@ static int append_result(sd_bus_message *m, const struct request *r, const struc
 		e = sd_bus_message_append(m, "{sv}", "public-key", "s", key);
 	}
 	if (e >= 0 && result->x_slot) {
-		handle_of(handle, result);
+		handle_of(handle, result->x_slot, result->public_key);
 		keyfile_x_slot_format(slot, result->x_slot);
 		e = sd_bus_message_append(m, "{sv}{sv}", "handle", "s", handle, "slot", "s", slot);
 	}
@@ -265,6 +287,7 @@ static const char *polkit_message(const struct bus_call *c)
 	case REQUEST_GENERATE:
 		return "Authentication is required to make a key on a security key";
 	case REQUEST_FIND:
+	case REQUEST_LIST:
 		return NULL;
 	case REQUEST_EXPORT:
 		return "Authentication is required to take the private key of the tunnel $(tunnel) out";
@@ -404,6 +427,8 @@ int bus_call_request(struct bus *b, sd_bus_message *m, const struct bus_request 
 		memcpy(request->options.handle, what->handle, sizeof(request->options.handle));
 		request->options.has_handle = true;
 	}
+	if (what->token)
+		(void)snprintf(request->options.token, sizeof(request->options.token), "%s", what->token->node.id);
 	if (what->import_key)
 		request->import_key = secret_take(what->import_key);
 	memcpy(request->ifname, c->ifname, sizeof(request->ifname));

@@ -72,6 +72,7 @@ struct bus_request {
 	unsigned int known_options; /* read from m next, if any */
 	struct secret **import_key; /* taken; NULL: none */
 	const uint8_t *handle;	    /* 32 bytes; NULL: none, or in the options */
+	const struct token *token;  /* the one that is asked; NULL: any, or in the options */
 	uint32_t slot;
 };
 int bus_call_request(struct bus *b, sd_bus_message *m, const struct bus_request *what, sd_bus_error *error);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "daemon/bus.h"
+#include "daemon/bus-call.h"
 
 int bus_token_path(char **ret, const struct token *t)
 {
@@ -63,6 +63,15 @@ static int append_capabilities(sd_bus_message *reply, const struct token *t)
 }
 GETTER(capabilities, append_capabilities(reply, t))
 
+static int method_list_keys(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const struct token *t = userdata;
+	const struct bus_request what = {.kind = REQUEST_LIST, .token = t};
+	const struct broker *b = t->all->userdata;
+
+	return bus_call_request(b->userdata, m, &what, error);
+}
+
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Id", "s", get_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -72,6 +81,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("PinState", "s", get_pin_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("PinTries", "u", get_pin_tries, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Busy", "b", get_busy, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_METHOD_WITH_ARGS("ListKeys", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", slots, "a(ssubbss)", keys), method_list_keys,
+		SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 

@@ -13,6 +13,7 @@ daemon_libbroker_a_SOURCES = \
 	daemon/operation-export.c \
 	daemon/operation-find.c \
 	daemon/operation-keyslot.c \
+	daemon/operation-list.c \
 	daemon/operation-resident.c daemon/operation-resident.h \
 	daemon/resident-slot.c daemon/resident-slot.h \
 	daemon/operation-survey.c \

@@ -73,4 +73,4 @@ int use_start(struct use **ret, struct operation *op, const struct use_params *p
 void use_token_added(struct use *u, struct token *t);
 struct use *use_free(struct use *u);
 
-extern const struct operation_ops operation_resident, operation_find, operation_commit;
+extern const struct operation_ops operation_resident, operation_find, operation_list, operation_commit;

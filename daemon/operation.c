@@ -35,6 +35,8 @@ static const struct operation_ops *ops_of(struct broker *b, const struct request
 		return &operation_resident;
 	case REQUEST_FIND:
 		return &operation_find;
+	case REQUEST_LIST:
+		return &operation_list;
 	case REQUEST_COMMIT:
 		return &operation_commit;
 	case REQUEST_ADD_KEYSLOT:

@@ -31,6 +31,8 @@ const char *request_kind_name(enum request_kind kind)
 		return "generate-key";
 	case REQUEST_FIND:
 		return "find-key";
+	case REQUEST_LIST:
+		return "list-keys";
 	}
 	return "?";
 }

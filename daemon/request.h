@@ -34,8 +34,9 @@ enum request_kind {
 	REQUEST_REMOVE_KEYSLOT,
 	REQUEST_EXPORT,
 	REQUEST_COMMIT,
-	REQUEST_GENERATE, /* this one and the next are about no tunnel */
+	REQUEST_GENERATE, /* this one and those that follow are about no tunnel */
 	REQUEST_FIND,
+	REQUEST_LIST,
 };
 const char *request_kind_name(enum request_kind kind); /* "approve", ... for the log */
 
@@ -87,6 +88,7 @@ struct request_result {
 	uint32_t slot;			/* add keyslot */
 	const uint8_t *public_key;	/* enroll, import, rekey, generate, find */
 	const struct wire_x_slot *x_slot; /* generate, and the resident ones of enroll and rekey; else NULL */
+	const struct wire_result *x_list; /* list: WIRE_X_LIST's */
 	const struct secret *recovery;	/* the new code's text; NULL for none */
 	const struct secret *key;	/* export */
 };

@@ -264,6 +264,10 @@ class Token(Object):
         base.update(properties)
         super().__init__(broker, "%s/token/%d" % (ROOT, n), "Token", base)
 
+    @dbus.service.method(PREFIX + "Token", out_signature="ua(ssubbss)", **ASYNC)
+    def ListKeys(self, done, failed):
+        self.broker.answer(Call(self, "ListKeys", {}), done, failed)
+
 
 class Manager(Object):
     pending = []

@@ -101,6 +101,18 @@ class Cards(BrokerCase):
         self.wait_for(lambda: "card-Fourth" in self.cards(), "the fourth")
         self.assertNotIn("card-Third", self.cards())
 
+    def test_list_keys(self):
+        self.start()
+        self.insert()
+        (path,) = [path for path, interfaces in self.objects().items() if TOKEN in interfaces]
+        slots, keys = self.call(path, TOKEN, "ListKeys")
+        self.assertEqual(int(slots), 22)
+        self.assertEqual({str(k[0]): base64.b64decode(k[5]) for k in keys},
+                         {"openpgp": x25519(OPENPGP, BASE), "piv:9d": x25519(PIV, BASE)})
+        for k in keys:
+            self.assertTrue(k[3])
+            self.assertFalse(k[4])
+
     def test_busy(self):
         self.start()
         self.insert("Other")

@@ -12,7 +12,7 @@ import time
 
 import dbus
 
-from broker_case import MANAGER, OTHER_UID, PEER, ROOT, TUNNEL, BrokerCase, key, read_pipe, subprocess, unittest
+from broker_case import MANAGER, OTHER_UID, PEER, ROOT, TOKEN, TUNNEL, BrokerCase, key, read_pipe, subprocess, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
 from schedule import x25519  # noqa: E402, the independent one
@@ -199,6 +199,19 @@ class Enrolling(ResidentCase):
         self.assertEqual(str(self.call(ROOT, MANAGER, "FindKey", raw)), public)
         self.assertRefused("InvalidArgument", self.call, ROOT, MANAGER, "FindKey", dbus.ByteArray(bytes(32)))
         self.assertRefused("InvalidArgument", self.call, ROOT, MANAGER, "FindKey", dbus.ByteArray(bytes(31)))
+
+    def test_list_keys(self):
+        self.ready()
+        self.call(self.tunnel(), TUNNEL, "Rekey", self.options())
+        slots, keys = self.call(self.plugged[0].path(), TOKEN, "ListKeys")
+        self.assertEqual(int(slots), 8)
+        self.assertEqual([[str(k[0]), str(k[1]), int(k[2]), bool(k[3]), bool(k[4])] for k in keys],
+                         [["ctaphid:0", "never", 0, False, True], ["ctaphid:1", "never", 0, False, True]])
+        self.assertEqual([str(self.get(self.tunnel(), TUNNEL, name)) for name in ("PublicKey", "Handle", "NextPublicKey", "NextHandle")],
+                         [str(field) for k in keys for field in k[5:]])
+        # One that has no place for such keys says so.
+        plain = self.token("plain", plug=False).plug(args=["--no-x25519"])
+        self.assertRefused("Unsupported", self.call, plain.path(), TOKEN, "ListKeys")
 
     def test_another_process_has_nothing_of_it(self):
         """Whoever has the key file, the pairings and the token, but not host.key, is a stranger to the token."""

@@ -371,6 +371,44 @@ class Shown(Case):
         for text in out[1:4]:
             self.assertNotIn("lacks hmac-secret", text)
 
+    def test_keys_of_tokens(self):
+        self.tunnel(**HELD)
+        self.wg0.properties.update(NextPublicKey=KEY["S"])
+        self.broker.add(fake.Token, 1, Capabilities=dbus.Array(["fido2", "wgX25519"], signature="s"))
+        self.broker.add(fake.Token, 2, Name="Card", Capabilities=dbus.Array(["piv"], signature="s"))
+        self.broker.add(fake.Token, 3, Name="Old", Capabilities=dbus.Array(["hmac-secret"], signature="s"))
+        self.broker.start()
+
+        def keys(slots, *rows):
+            return fake.ok(dbus.UInt32(slots), dbus.Array([dbus.Struct(row, signature="ssubbss") for row in rows], signature="(ssubbss)"))
+
+        def row(slot, touch, cached, pin, bound, public):
+            return (slot, touch, dbus.UInt32(cached), pin, bound, public, handle(public))
+
+        self.broker.answers["ListKeys"] = [
+            keys(32, row("ctaphid:3", "always", 0, False, True, KEY["T"]), row("ctaphid:4", "cached", 15, False, False, KEY["S"]),
+                 row("ctaphid:5", "never", 0, False, True, KEY["A"])),
+            keys(21)]
+        out = self.wgfido("tokens", "--keys")
+        self.assertIn("  keys          in 32 slots:\n"
+                      "    ctaphid:3   %s, of office (wg0)\n                asks for a touch each time\n"
+                      "    ctaphid:4   %s, the next of office (wg0)\n                a touch is good for 15 s, answers every computer\n"
+                      "    ctaphid:5   %s, of no tunnel here\n                handle %s\n                asks for no touch\n"
+                      % (KEY["T"], KEY["S"], KEY["A"], handle(KEY["A"])), out)
+        self.assertIn("  keys          in 21 slots:\n    none\n", out)
+        # Only those that can have such keys were asked, and only because that was wanted.
+        self.assertEqual(self.broker.methods(), ["ListKeys"] * 2)
+        self.assertNotIn("keys  ", self.wgfido("tokens"))
+        # One that fails does not keep the others from being shown.
+        self.broker.answers["ListKeys"] = [
+            fake.fail("TokenBusy", "Another program uses it."), keys(1, row("openpgp", "unknown", 0, True, False, KEY["A"]))]
+        out = self.wgfido("tokens", "--keys", status=20)
+        self.assertIn("  keys          not known: Another program uses it.\n", out)
+        self.assertIn("                does not say when it asks for a touch, wants a PIN\n", out)
+        # What is no key is not shown as one.
+        self.broker.answers["ListKeys"] = [keys(1, ("ctaphid:0", "never", dbus.UInt32(0), False, True, "\x1b[2J", "")), keys(0)]
+        self.assertNotIn("\x1b", self.wgfido("tokens", "--keys", status=1))
+
     def test_doctor(self):
         self.tunnel(**dict(HELD, Mode="identity"))
         self.broker.start()

@@ -68,6 +68,8 @@ static void on_reply(void *userdata, struct request *r, const struct request_res
 		memcpy(f->public_key, result->public_key, KEY_SIZE);
 	if (result->x_slot)
 		f->slot = *result->x_slot;
+	if (result->x_list)
+		f->list = *result->x_list;
 	f->until = result->until_boot_us;
 }
 

@@ -16,6 +16,7 @@ struct fixture {
 	char detail[REQUEST_DETAIL_MAX];
 	uint8_t public_key[KEY_SIZE];
 	struct wire_x_slot slot;
+	struct wire_result list; /* of x_list */
 	uint64_t until;
 	/* What the prompt of wg0, or of what is about no tunnel, has said: "touch-pair 1/3 touch 2/3" */
 	char prompts[256];

@@ -489,6 +489,35 @@ static void test_generate_and_find(void **state)
 	assert_int_equal(run(f, make(f, REQUEST_FIND, "")), OUTCOME_INVALID_ARGUMENT);
 }
 
+static enum outcome list_keys(struct fixture *f, const char *token)
+{
+	struct request *r = make(f, REQUEST_LIST, "");
+
+	(void)snprintf(r->options.token, sizeof(r->options.token), "soft-%s", token);
+	return run(f, r);
+}
+
+static void test_list(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)plug(f, "good");
+	assert_int_equal(enroll(f, "wg0"), OUTCOME_OK);
+	(void)plug(f, "card");
+	/* The one that was named, and without a touch. */
+	assert_int_equal(list_keys(f, "good"), OUTCOME_OK);
+	assert_string_equal(f->prompts, "");
+	assert_int_equal(f->list.x_slots, 4);
+	assert_int_equal(f->list.n_x_keys, 2);
+	assert_int_equal(f->list.x_keys[0].slot.number, 0);
+	assert_memory_equal(f->list.x_keys[0].public_key, keyfile_of(f, "wg0")->public_key, KEY_SIZE);
+	assert_int_equal(f->list.x_keys[1].slot.number, 3);
+	assert_int_equal(list_keys(f, "card"), OUTCOME_OK);
+	assert_int_equal(f->list.x_slots, 1);
+	assert_int_not_equal(f->list.x_keys[0].slot.kind, WIRE_X_CTAPHID);
+	assert_int_equal(list_keys(f, "gone"), OUTCOME_TOKEN_MISSING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +540,7 @@ int main(void)
 		TEST(test_channel_keys),
 		TEST(test_card),
 		TEST(test_generate_and_find),
+		TEST(test_list),
 	};
 
 	if (secret_init() < 0)
