@@ -226,22 +226,33 @@ static void attend(struct peer *p, uint32_t flags, struct instant now)
 	handshake_schedule(h, now.boot_us);
 }
 
-bool control_kicked(struct control *c, struct instant now)
+static bool look(struct control *c, int messages, struct instant now)
 {
 	struct device *d = c->device;
 	const struct inbox_message *m;
 	struct peer *p;
 	uint32_t flags;
-	eventfd_t n;
 
-	(void)!eventfd_read(d->kick_fd, &n);
 	while ((p = device_attention(d, &flags)))
 		attend(p, flags, now);
-	for (int i = 0; i < MESSAGES_AT_ONCE && (m = inbox_peek(d->inbox)); i++) {
+	for (int i = 0; i < messages && (m = inbox_peek(d->inbox)); i++) {
 		control_receive(c, m->bytes, m->len, &m->from, now);
 		inbox_pop(d->inbox);
 	}
 	return inbox_peek(d->inbox) != NULL;
+}
+
+bool control_kicked(struct control *c, struct instant now)
+{
+	eventfd_t n;
+
+	(void)!eventfd_read(c->device->kick_fd, &n);
+	return look(c, MESSAGES_AT_ONCE, now);
+}
+
+bool control_serve(struct control *c, struct instant now)
+{
+	return !c->key || c->key->resident || c->successor || look(c, 1, now);
 }
 
 uint64_t control_deadline(const struct control *c)

@@ -31,6 +31,7 @@ int device_init(struct device *d, const struct path_ops *ops, void *path)
 	for (int i = 0; i < _DEVICE_PATHS; i++)
 		pthread_mutex_init(&d->path_lock[i], NULL);
 	pthread_mutex_init(&d->gate, NULL);
+	pthread_mutex_init(&d->control_lock, NULL);
 	return 0;
 }
 
@@ -47,6 +48,7 @@ void device_clear(struct device *d)
 	for (int i = 0; i < _DEVICE_PATHS; i++)
 		pthread_mutex_destroy(&d->path_lock[i]);
 	pthread_mutex_destroy(&d->gate);
+	pthread_mutex_destroy(&d->control_lock);
 	sodium_memzero(d, sizeof(*d));
 }
 
@@ -79,6 +81,31 @@ void device_kick(struct device *d)
 	(void)!eventfd_write(d->kick_fd, 1);
 }
 
+void device_control_enter(struct device *d)
+{
+	atomic_store(&d->control_wanted, true);
+	pthread_mutex_lock(&d->control_lock);
+	atomic_store(&d->control_wanted, false);
+}
+
+void device_control_leave(struct device *d)
+{
+	pthread_mutex_unlock(&d->control_lock);
+}
+
+void device_serve(struct device *d)
+{
+	bool more = true;
+
+	if (!atomic_load(&d->control_wanted) && pthread_mutex_trylock(&d->control_lock) == 0) {
+		if (d->serve)
+			more = d->serve(d->serve_userdata);
+		pthread_mutex_unlock(&d->control_lock);
+	}
+	if (more)
+		device_kick(d);
+}
+
 bool device_deliver(struct device *d, const void *bytes, size_t len, const struct endpoint *from)
 {
 	bool was_empty;
@@ -86,7 +113,7 @@ bool device_deliver(struct device *d, const void *bytes, size_t len, const struc
 	if (!inbox_push(d->inbox, bytes, len, from, &was_empty))
 		return false;
 	if (was_empty)
-		device_kick(d);
+		atomic_store(&d->told, true);
 	return true;
 }
 

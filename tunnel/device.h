@@ -7,6 +7,10 @@
  *
  * The rules, all of them:
  *
+ * 0. Control is whoever holds the control lock. The main thread does, but for where it waits for events. Then a path thread that has
+ *    nothing else to do does itself what it would have woken the main thread for, in device_path_done: a handshake with a software key,
+ *    which is most of the first packets' way, waits for no second thread to wake up. It never waits for the lock, does one message's
+ *    work, and leaves alone what belongs to the event loop. Whoever holds the control lock may take path locks, never the reverse.
  * 1. The device's state (allowed-ips, index table, a peer's sessions and endpoint, the list of peers) is written by control
  *    only, and only with BOTH path locks held: device_lock ... device_unlock. Control reads it without a lock.
  * 2. A path thread reads that state while it holds its own lock, which it takes per batch: device_path_lock(d, DEVICE_OUT) or DEVICE_IN,
@@ -20,10 +24,10 @@
  * 4. What the path threads write: a session's send_counter (out) and replay (in), a peer's stage (out) and seen_endpoint (in), each
  *    under its own lock; the atomics of struct peer. Control touches stage and send_counter only through struct path_ops.
  * 5. From the path threads to control: the atomics, peer_raise (a lock-free list of peers that want attention), the inbox for
- *    handshake messages; one eventfd kick when something becomes true, none while it stays true.
+ *    handshake messages; when something becomes true one eventfd kick as the path lock is let go, or rule 0, and none while it stays true.
  * 6. From control to the path: struct path_ops. Its calls take the locks that they need, and are made with none held.
  * 7. A peer is freed by control with both locks held, after it was taken out of everything and off the attention list.
- * 8. Secrets come and go in the control thread alone (struct secret is not thread-safe); path threads borrow a session's keys
+ * 8. Secrets come and go under the control lock alone (struct secret is not thread-safe); path threads borrow a session's keys
  *    under their lock.
  */
 #pragma once
@@ -79,8 +83,15 @@ struct device {
 	struct peer *_Atomic attention;
 	int kick_fd; /* eventfd, non-blocking: control polls it */
 	struct inbox *inbox;
+	_Atomic bool told; /* something became true, and nobody was kicked yet */
+
+	pthread_mutex_t control_lock;
+	_Atomic bool control_wanted; /* the main thread waits for it: nobody comes in between */
 
 	/* Control's alone. */
+	/* Rule 0: does one message's work; true: there is more, or it is the main thread's. NULL: all is the main thread's. */
+	bool (*serve)(void *userdata);
+	void *serve_userdata;
 	const struct path_ops *path_ops;
 	void *path;
 	struct peer *first_peer, *last_peer;
@@ -103,10 +114,35 @@ static inline void device_path_lock(struct device *d, enum device_path which)
 	pthread_mutex_lock(&d->path_lock[which]);
 }
 
+/* Any thread. */
+void device_kick(struct device *d);
+
+/* Control, in the place of a path thread. */
 static inline void device_path_unlock(struct device *d, enum device_path which)
 {
 	pthread_mutex_unlock(&d->path_lock[which]);
+	if (atomic_load_explicit(&d->told, memory_order_relaxed) && atomic_exchange(&d->told, false))
+		device_kick(d);
 }
+
+/* Rule 0. No lock is held. */
+void device_serve(struct device *d);
+
+/* A path thread, at the end of its turn. idle: it would now wait for packets. */
+static inline void device_path_done(struct device *d, enum device_path which, bool idle)
+{
+	if (!idle) {
+		device_path_unlock(d, which);
+		return;
+	}
+	pthread_mutex_unlock(&d->path_lock[which]);
+	if (atomic_load_explicit(&d->told, memory_order_relaxed) && atomic_exchange(&d->told, false))
+		device_serve(d);
+}
+
+/* The main thread, around where it waits. */
+void device_control_enter(struct device *d);
+void device_control_leave(struct device *d);
 
 /* Control: both. Not recursive. */
 void device_lock(struct device *d);
@@ -120,10 +156,8 @@ static inline bool device_closing(const struct device *d)
 	return atomic_load_explicit(&d->closing, memory_order_relaxed);
 }
 
-/* In thread: a handshake message for control. False: dropped. */
+/* In thread, its lock held: a handshake message for control, who is told of it when the lock is let go. False: dropped. */
 bool device_deliver(struct device *d, const void *bytes, size_t len, const struct endpoint *from);
-/* Any thread. */
-void device_kick(struct device *d);
 
 /* Control. All but device_peer_find take the locks themselves. */
 struct peer *device_peer_find(const struct device *d, const uint8_t public_key[static KEY_SIZE]);

@@ -262,7 +262,7 @@ static int run(struct program *p)
 	log_info("%s: ready", p->ifname);
 	(void)sd_notify(0, "READY=1");
 	daemonise_end(&p->daemonise, PROGRAM);
-	return sd_event_loop(p->event);
+	return loop_run(p->loop);
 }
 
 enum option_value {

@@ -2,6 +2,7 @@
 /* The in thread: UDP -> session -> cipher -> is it the peer's address? -> TUN. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
@@ -174,8 +175,8 @@ static void in_messages(struct path *p, const struct udp_message *messages, int 
 	in_process(p);
 }
 
-/* Lock held. Is there more? */
-static bool in_turn(struct path *p, int fd)
+/* Lock held. Is there more? What was taken is added to *taken. */
+static bool in_turn(struct path *p, int fd, int *taken)
 {
 	const struct udp_message *messages;
 	int n;
@@ -186,6 +187,7 @@ static bool in_turn(struct path *p, int fd)
 	if (n <= 0)
 		return false;
 	in_messages(p, messages, n);
+	*taken += n;
 	return n == (int)UDP_BATCH;
 }
 
@@ -198,6 +200,26 @@ void path_inject(struct path *p, uint8_t *bytes, uint32_t len, uint32_t segment,
 	device_path_unlock(p->device, DEVICE_IN);
 }
 
+static bool lively(const struct path *p)
+{
+	return path_now_us() < atomic_load(&p->in.lively_until_us);
+}
+
+/* Until there is something to do, or there may be. */
+static void in_wait(struct path *p, struct pollfd *fds, nfds_t n)
+{
+	while (lively(p)) {
+		if (poll(fds, n, 0) > 0)
+			return;
+		sched_yield();
+	}
+	atomic_store(&p->in.asleep, true);
+	/* Whoever did not see us asleep has made us lively before. */
+	if (!lively(p))
+		(void)poll(fds, n, -1);
+	atomic_store(&p->in.asleep, false);
+}
+
 void *path_in_main(void *path)
 {
 	struct path *p = path;
@@ -205,18 +227,20 @@ void *path_in_main(void *path)
 	while (!atomic_load_explicit(&p->stop, memory_order_relaxed)) {
 		struct pollfd fds[_UDP_FAMILIES + 1] = { 0 };
 		bool more = false;
+		int taken = 0;
 		eventfd_t ignored;
 
 		device_path_lock(p->device, DEVICE_IN);
 		for (int i = 0; i < _UDP_FAMILIES; i++) {
-			more = in_turn(p, p->udp.fd[i]) || more;
+			more = in_turn(p, p->udp.fd[i], &taken) || more;
 			fds[i] = (struct pollfd){ .fd = p->udp.fd[i], .events = POLLIN };
 		}
-		device_path_unlock(p->device, DEVICE_IN);
+		/* One that comes alone is answered here and now. */
+		device_path_done(p->device, DEVICE_IN, taken == 1);
 		if (more)
 			continue;
 		fds[_UDP_FAMILIES] = (struct pollfd){ .fd = p->in.wake_fd, .events = POLLIN };
-		(void)poll(fds, _UDP_FAMILIES + 1, -1);
+		in_wait(p, fds, _UDP_FAMILIES + 1);
 		if (fds[_UDP_FAMILIES].revents)
 			(void)eventfd_read(p->in.wake_fd, &ignored);
 	}

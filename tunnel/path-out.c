@@ -192,7 +192,8 @@ static ssize_t out_turn(struct path *p, ssize_t n)
 			break;
 	}
 	path_flush(p);
-	device_path_unlock(p->device, DEVICE_OUT);
+	/* One that comes alone, and has to wait for a session: the first of a peer's. */
+	device_path_done(p->device, DEVICE_OUT, n < 0 && segments == 1);
 	return n;
 }
 

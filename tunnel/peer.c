@@ -19,7 +19,7 @@ void peer_raise(struct peer *p, uint32_t flags)
 		atomic_store_explicit(&p->attention_next, head, RELAXED);
 	while (!atomic_compare_exchange_weak(&d->attention, &head, p));
 	if (!head)
-		device_kick(d);
+		atomic_store(&d->told, true);
 }
 
 static void wake(struct peer *p)

@@ -62,7 +62,7 @@ struct peer {
 	struct handshake *handshake;
 };
 
-/* From any thread. Puts the peer on the device's attention list and kicks control, once until it looks. */
+/* Whoever holds a path lock. Puts the peer on the device's attention list; control is told when the lock is let go, once until it looks. */
 void peer_raise(struct peer *p, uint32_t flags);
 
 /*

@@ -39,6 +39,31 @@ static void test_confirmation(void **state)
 	assert_open(b, a);
 }
 
+/* A packet thread in control's place: one message's work, unless the key is a token's. */
+static void test_served(void **state)
+{
+	struct message_initiation m;
+
+	(void)state;
+	setup_pair(30, US_NEVER, 10 * MS);
+	handshake_begin(node_peer(b, a)->handshake, false, w.clock.now);
+	world_run(&w, SEC);
+	memcpy(&m, b->last_message[1], sizeof(m));
+	assert_open(a, b);
+	for (int i = 0; i < 2; i++)
+		assert_true(device_deliver(&a->device, &m, sizeof(m), &b->address));
+	assert_int_equal(inbox_fill(a->device.inbox), 2);
+	assert_true(control_serve(&a->control, w.clock.now));
+	assert_int_equal(inbox_fill(a->device.inbox), 1);
+	assert_false(control_serve(&a->control, w.clock.now));
+	assert_int_equal(inbox_fill(a->device.inbox), 0);
+	assert_true(device_deliver(&b->device, &m, sizeof(m), &a->address));
+	peer_raise(node_peer(b, a), PEER_NEED_HANDSHAKE);
+	assert_true(control_serve(&b->control, w.clock.now));
+	assert_int_equal(inbox_fill(b->device.inbox), 1);
+	assert_ptr_equal(b->device.attention, node_peer(b, a));
+}
+
 static void set_psk(struct peer *p, uint8_t byte)
 {
 	p->handshake->psk = secret_free(p->handshake->psk);
@@ -379,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_handshake),
 		TEST(test_confirmation),
+		TEST(test_served),
 		TEST(test_psk),
 		TEST(test_rekeys),
 		TEST(test_receiving_initiator),

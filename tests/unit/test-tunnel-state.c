@@ -154,12 +154,18 @@ static void test_peers(void **state)
 	}
 	assert_int_equal(d.n_peers, 252);
 
-	/* Kicked once, each on the list once, with all that was raised until it was looked at. */
+	/* Kicked once, as the lock is let go, each on the list once, with all that was raised until it was looked at. */
+	device_path_lock(&d, DEVICE_IN);
 	peer_raise(a, PEER_ROAMED);
 	peer_raise(b, PEER_CONFIRMED);
 	peer_raise(a, PEER_ROAMED);
-	peer_raise(a, PEER_NEED_HANDSHAKE);
+	assert_int_equal(kicks(&d), 0);
+	device_path_unlock(&d, DEVICE_IN);
 	assert_int_equal(kicks(&d), 1);
+	device_path_lock(&d, DEVICE_IN);
+	peer_raise(a, PEER_NEED_HANDSHAKE);
+	device_path_unlock(&d, DEVICE_IN);
+	assert_int_equal(kicks(&d), 0);
 	assert_ptr_equal(device_attention(&d, &flags), b);
 	assert_int_equal(flags, PEER_CONFIRMED);
 	assert_ptr_equal(device_attention(&d, &flags), a);
@@ -256,10 +262,12 @@ static void test_inbox(void **state)
 	assert_null(inbox_peek(d.inbox));
 	assert_false(device_deliver(&d, bytes, sizeof(bytes), &from));
 	assert_int_equal(kicks(&d), 0);
+	device_path_lock(&d, DEVICE_IN);
 	for (uint32_t i = 0; i < INBOX_SIZE; i++) {
 		from.to.in.sin_port = (in_port_t)i;
 		assert_true(device_deliver(&d, bytes, 1 + i % INBOX_MESSAGE_MAX, &from));
 	}
+	device_path_unlock(&d, DEVICE_IN);
 	assert_int_equal(kicks(&d), 1);
 	assert_int_equal(inbox_fill(d.inbox), INBOX_SIZE);
 	assert_false(device_deliver(&d, bytes, 5, &from));
@@ -272,14 +280,101 @@ static void test_inbox(void **state)
 		inbox_pop(d.inbox);
 	}
 	assert_null(inbox_peek(d.inbox));
+	device_path_lock(&d, DEVICE_IN);
 	assert_true(device_deliver(&d, bytes, 5, &from));
+	device_path_unlock(&d, DEVICE_IN);
 	assert_int_equal(kicks(&d), 1);
+	device_clear(&d);
+}
+
+struct served {
+	struct device *d;
+	unsigned int n;
+	bool more;
+};
+
+static bool serve(void *userdata)
+{
+	struct served *s = userdata;
+
+	/* It has what control has. */
+	device_lock(s->d);
+	device_unlock(s->d);
+	s->n++;
+	return s->more;
+}
+
+/* A path thread's turn ends with something for control. */
+static eventfd_t turn(struct device *d, bool idle)
+{
+	const uint8_t byte = 1;
+	const struct endpoint from = { .to.sa.sa_family = AF_INET };
+
+	while (inbox_peek(d->inbox))
+		inbox_pop(d->inbox);
+	device_path_lock(d, DEVICE_IN);
+	assert_true(device_deliver(d, &byte, 1, &from));
+	device_path_done(d, DEVICE_IN, idle);
+	return kicks(d);
+}
+
+static void *idle_turn(void *userdata)
+{
+	return (void *)(uintptr_t)turn(userdata, true);
+}
+
+static eventfd_t turn_of_another(struct device *d)
+{
+	pthread_t thread;
+	void *n;
+
+	assert_int_equal(pthread_create(&thread, NULL, idle_turn, d), 0);
+	pthread_join(thread, &n);
+	return (eventfd_t)(uintptr_t)n;
+}
+
+/* Who does control's work: a path thread that has nothing else to do, when the main thread is away; else that one is kicked. */
+static void test_serve(void **state)
+{
+	struct device d;
+	struct served s = { .d = &d };
+
+	(void)state;
+	assert_int_equal(device_init(&d, NULL, NULL), 0);
+	/* Nobody knows how. */
+	assert_int_equal(turn(&d, true), 1);
+	d.serve = serve;
+	d.serve_userdata = &s;
+	assert_int_equal(turn(&d, true), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(turn(&d, false), 1);
+	assert_int_equal(s.n, 1);
+	s.more = true;
+	assert_int_equal(turn(&d, true), 1);
+	assert_int_equal(s.n, 2);
+	s.more = false;
+	/* The main thread is there, or waits to be. */
+	device_control_enter(&d);
+	assert_int_equal(turn_of_another(&d), 1);
+	device_control_leave(&d);
+	atomic_store(&d.control_wanted, true);
+	assert_int_equal(turn_of_another(&d), 1);
+	atomic_store(&d.control_wanted, false);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(turn_of_another(&d), 0);
+	assert_int_equal(s.n, 3);
+	/* Nothing happened: nobody is asked. */
+	device_path_lock(&d, DEVICE_IN);
+	device_path_done(&d, DEVICE_IN, true);
+	assert_int_equal(kicks(&d), 0);
+	assert_int_equal(s.n, 3);
 	device_clear(&d);
 }
 
 /* A path thread that takes its lock again and again, delivers and raises; control must get in, and miss nothing. */
 struct busy {
 	struct device *d;
+	uint64_t served; /* under the control lock: messages that this thread took itself */
 	struct peer *p;
 	_Atomic bool stop;
 	_Atomic uint64_t raised;
@@ -297,9 +392,20 @@ static void *busy_thread(void *userdata)
 		b->delivered += device_deliver(b->d, &byte, 1, &from);
 		atomic_fetch_add(&b->raised, 1);
 		peer_raise(b->p, PEER_NEED_HANDSHAKE);
-		device_path_unlock(b->d, DEVICE_IN);
+		device_path_done(b->d, DEVICE_IN, atomic_load(&b->raised) % 2);
 	}
 	return NULL;
+}
+
+static bool busy_serve(void *userdata)
+{
+	struct busy *b = userdata;
+
+	if (inbox_peek(b->d->inbox)) {
+		inbox_pop(b->d->inbox);
+		b->served++;
+	}
+	return inbox_peek(b->d->inbox) != NULL;
 }
 
 static void test_threads(void **state)
@@ -313,8 +419,11 @@ static void test_threads(void **state)
 	(void)state;
 	assert_int_equal(device_init(&d, NULL, NULL), 0);
 	assert_int_equal(device_peer_add(&d, key_a, &b.p), 0);
+	d.serve = busy_serve;
+	d.serve_userdata = &b;
 	assert_int_equal(pthread_create(&thread, NULL, busy_thread, &b), 0);
 	for (int i = 0; i < 2000; i++) {
+		device_control_enter(&d);
 		device_lock(&d);
 		const uint64_t before = b.delivered;
 		device_unlock(&d);
@@ -322,9 +431,10 @@ static void test_threads(void **state)
 			inbox_pop(d.inbox);
 			taken++;
 		}
-		assert_true(taken >= before);
+		assert_true(taken + b.served >= before);
 		if (device_attention(&d, &flags))
 			last_raised = atomic_load(&b.raised);
+		device_control_leave(&d);
 	}
 	atomic_store(&b.stop, true);
 	pthread_join(thread, NULL);
@@ -332,7 +442,7 @@ static void test_threads(void **state)
 		inbox_pop(d.inbox);
 		taken++;
 	}
-	assert_int_equal(taken, b.delivered);
+	assert_int_equal(taken + b.served, b.delivered);
 	/* Whatever was raised after the last look is still on the list. */
 	if (last_raised < atomic_load(&b.raised))
 		assert_ptr_equal(device_attention(&d, &flags), b.p);
@@ -408,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_inbox),
+		cmocka_unit_test(test_serve),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_software_key),
