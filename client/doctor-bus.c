@@ -27,6 +27,7 @@ static const struct allowed {
 	{WGFIDO_MANAGER_INTERFACE, "ImportKey"},
 	{WGFIDO_MANAGER_INTERFACE, "GenerateKey"},
 	{WGFIDO_MANAGER_INTERFACE, "FindKey"},
+	{WGFIDO_TOKEN_INTERFACE, "ListKeys"},
 	{WGFIDO_TUNNEL_INTERFACE, "Approve"},
 	{WGFIDO_TUNNEL_INTERFACE, "Cancel"},
 	{WGFIDO_TUNNEL_INTERFACE, "Revoke"},
