@@ -43,6 +43,9 @@ check "there is no next one any more" [ -z "$(property NextPublicKey)" ]
 check "a packet passes" wg_pings laptop 10.8.0.2 2
 check "and with the other gateway" wg_pings laptop 10.8.0.3 2
 check "open all the time" wait_for 3 is open
+check_not "and never told as closed" grep -q "home: closed.*another key" "$NET_TMP/wgfido-rotate.log"
+says_so() { laptop wgfido status | grep -q "open, no handshake since its key changed, last handshake"; }
+check "status says what is known of the new key" says_so
 check_eq "wg shows its handle" "$(laptop wg show home private-key)" "$(property Handle)"
 out=$(laptop wgfido revoke home && wg_pings laptop 10.8.0.2 1 || echo closed)
 check_eq "revoke closes it as before" "${out##*$'\n'}" closed
