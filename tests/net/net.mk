@@ -1,8 +1,9 @@
 # make check-net: the tests in network namespaces with a real WireGuard at both ends. Skipped where they cannot run, unless
 # WGFIDO_NET_REQUIRED=1. Folders add scripts (*.sh: an extension that the harness knows) to NET_TESTS.
-NET_TESTS += tests/net/test-lib.sh tests/net/test-office.sh tests/net/test-home.sh tests/net/test-fail-closed.sh \
-	tests/net/test-hunt.sh tests/net/test-windows.sh tests/net/test-both.sh tests/net/test-networkmanager.sh \
-	tests/net/test-interop.sh tests/net/test-interop-line.sh tests/net/test-interop-flood.sh tests/net/test-interop-rekeys.sh
+# Those that wait longest come first.
+NET_TESTS += tests/net/test-both.sh tests/net/test-hunt.sh tests/net/test-windows.sh tests/net/test-interop-rekeys.sh \
+	tests/net/test-interop-line.sh tests/net/test-interop.sh tests/net/test-interop-flood.sh tests/net/test-lib.sh tests/net/test-office.sh \
+	tests/net/test-home.sh tests/net/test-fail-closed.sh tests/net/test-networkmanager.sh
 if HAVE_PCSC
 NET_TESTS += tests/net/test-cards.sh
 endif
