@@ -101,7 +101,7 @@ TESTS += $(FUZZ_TARGETS)
 # The contracts that no compiler sees.
 CONTRACT_TESTS = tests/vectors/check-schedule.sh \
 	tests/contract/test-headers.py tests/contract/test-layers.py tests/contract/test-style.py \
-	tests/contract/test-claims.py
+	tests/contract/test-claims.py tests/contract/test-dist.py
 dist_check_SCRIPTS += $(CONTRACT_TESTS)
 TESTS += $(CONTRACT_TESTS)
 EXTRA_DIST += HACKING.md tests/contract/sources.py tests/vectors/schedule.py tests/vectors/schedule.txt
@@ -116,6 +116,19 @@ AM_TESTS_ENVIRONMENT = \
 	CONTRACT_CPPFLAGS='$(DEFS) $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(FIDO2_CFLAGS) $(HIDAPI_CFLAGS) $(SYSTEMD_CFLAGS) \
 	$(MNL_CFLAGS) $(CRYPTO_CFLAGS) $(CBOR_CFLAGS) $(JANSSON_CFLAGS)'; export CONTRACT_CPPFLAGS; \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
+
+# For a second compiler: without what is about texts and files, and says the same whatever compiled the programs.
+.PHONY: check-compiled
+check-compiled: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check \
+		TESTS="$(filter-out $(filter-out %/test-headers.py,$(filter tests/contract/% tests/vectors/%,$(TESTS))),$(TESTS))"
+
+# The release tarball builds, installs, and has its papers; that it has every file is tests/contract/test-dist.py's to say. (distcheck
+# builds and runs all tests besides.)
+.PHONY: distcheck-quick
+distcheck-quick:
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) distcheck check_PROGRAMS= check_LIBRARIES= \
+		TESTS="$(filter tests/contract/% tests/vectors/%,$(TESTS))"
 
 include tests/vm/vm.mk
 
