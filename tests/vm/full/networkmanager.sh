@@ -37,7 +37,7 @@ reapplied() {
 
 	wanted=$(key "$1")
 	: >"$NET_TMP/spans"
-	for _ in 1 2 3 4 5; do
+	for _ in $(seq $((${VM_ROUNDS:-20} / 4))); do
 		before=$(drifts "$1")
 		touch "$NET_TMP/watch"
 		watch_key "$1" "$wanted" >"$NET_TMP/watched" &
@@ -48,13 +48,17 @@ reapplied() {
 		[ "$(key "$1")" = "$wanted" ] || [ "$1" != home ] || fail "$1: another key"
 		awk '$2 == "no" && !from { from = $1 } $2 == "yes" && from && !to { to = $1 } END { print from ? to - from : 0 }' "$NET_TMP/watched" >>"$NET_TMP/spans"
 	done
-	ok "$1: reapplied five times, each repaired; the key was away for (ms, as seen): $(sort -n "$NET_TMP/spans" | tr '\n' ' ')"
+	ok "$1: reapplied $(wc -l <"$NET_TMP/spans") times, each repaired; the key was away for (ms, as seen): $(sort -n "$NET_TMP/spans" | tr '\n' ' ')"
 }
+# Of the journal, by whom and how often
+ended_by_reload() { journalctl -b -q -u wgfidod --no-pager -o cat | grep -q "^$1: approval of uid 0 ended: reconfigured"; }
+config_reads() { journalctl -b -q -u wgfido-rotate --no-pager -o cat | grep -c '^reading the configuration again' || :; }
+has_read_config() { [ "$(config_reads)" -gt "$1" ]; }
 is_repaired() { [ "$(drifts "$1")" -gt "$2" ] && is_state "$1" open; }
 
 # The life of a connection that is set up: IFACE, the other end's ADDRESS.
 life() {
-	local iface=$1 address=$2
+	local iface=$1 address=$2 before=0
 
 	check "$iface: up" nm_up "$iface"
 	check "$iface: it comes up closed" wait_for 60 is_state "$iface" closed
@@ -76,10 +80,16 @@ life() {
 
 	echo "OnClose = deactivate" >"$NET_TMP/line"
 	sed -i "/^Mode = /r $NET_TMP/line" "/etc/wgfido/$iface.conf"
-	stage_reload
-	# Another configuration ends the approval that was given under the old one.
+	# Another configuration ends the approval that was given under the old one. The broker before the agent: an agent that knows of
+	# OnClose already would take the interface down here, and how long it is closed and up is then a matter of luck.
+	systemctl reload wgfidod
 	check "$iface: reconfigured: closed" wait_for 60 is_state "$iface" closed
+	check "$iface: by the broker, for that reason" wait_for 60 ended_by_reload "$iface"
 	check "$iface: and still up" nm_is_active "$iface"
+	before=$(config_reads)
+	systemctl reload wgfido-rotate
+	wait_for 60 has_read_config "$before" || fail "$iface: the agent does not read its configuration"
+	check "$iface: OnClose is for what is open: still up" nm_is_active "$iface"
 	check "$iface: approved" wgfido approve "$iface"
 	check "$iface: open" wait_for 60 is_state "$iface" open
 	vm_unplug blue

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # wgfido-prompt as a user's own service manager runs it, with its sandbox: on the session bus, seeing the broker and the agent; started
 # again when the bus is gone; gone with the graphical session. (What it shows is tests/integration/test-prompt.py's.)
+# vm: long
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 getent passwd desk >/dev/null || useradd desk

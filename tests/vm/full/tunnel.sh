@@ -21,6 +21,9 @@ check "alice sees the tunnel" sh -c 'setpriv --reuid alice --regid alice --init-
 check_not "alice, without a session, may not approve" as_alice wgfido approve office
 check_not "nor enrol" as_alice wgfido enroll office --yes
 check "still closed" is_state office closed
+# What the laptop sent while it was closed looks to the gateway like a clock that is off, and on a slow machine there is time for
+# many initiations: then it looks for the slot, 11 tries of 11 s at most, before it is back at its own.
+opens() { wg_pings laptop 10.7.0.2 150; }
 mkdir -p /etc/polkit-1/rules.d
 cat >/etc/polkit-1/rules.d/10-alice.rules <<'RULE'
 polkit.addRule(function(action, subject) {
@@ -30,7 +33,7 @@ polkit.addRule(function(action, subject) {
 RULE
 check "with a rule for it she may" wait_for 20 as_alice wgfido approve office
 rm /etc/polkit-1/rules.d/10-alice.rules
-check "a packet passes" wg_pings laptop 10.7.0.2 20
+check "a packet passes" opens
 
 # pulled HOW...: the last packet each way after the key is gone; the tunnel is closed then, and the key is back and approved after.
 pulled() {
@@ -47,7 +50,7 @@ pulled() {
 again() {
 	full_plug blue
 	check "root approves" wgfido approve office
-	check "packets pass again" wg_pings laptop 10.7.0.2 20
+	check "packets pass again" opens
 }
 
 pulled "udevd well"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# From the device destroyed in the kernel to the last packet through the kernel's WireGuard, twenty times; and that nothing of
-# what is sent meanwhile takes a wider route instead: a capture on the outer link has none of the inner packets.
+# From the device destroyed in the kernel to the last packet through the kernel's WireGuard, twenty times (./check: eight); and that
+# nothing of what is sent meanwhile takes a wider route instead: a capture on the outer link has none of the inner packets.
 . "$top_srcdir/tests/vm/full-lib.sh"
 full_system
 rounds=${VM_ROUNDS:-20}
