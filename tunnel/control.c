@@ -10,6 +10,7 @@
 #include "tunnel/successor.h"
 
 #define MESSAGES_AT_ONCE 32
+#define ALL_PEERS UINT32_MAX
 /* One whose packets come from two places stops everybody's no more often; the next packet tells again where it is. */
 #define ROAM_AGAIN_US (50 * US_PER_MS)
 /* Longer than a handshake takes nearby. */
@@ -226,20 +227,21 @@ static void attend(struct peer *p, uint32_t flags, struct instant now)
 	handshake_schedule(h, now.boot_us);
 }
 
-static bool look(struct control *c, int messages, struct instant now)
+/* True: there is more of either. */
+static bool look(struct control *c, uint32_t peers, int messages, struct instant now)
 {
 	struct device *d = c->device;
 	const struct inbox_message *m;
 	struct peer *p;
 	uint32_t flags;
 
-	while ((p = device_attention(d, &flags)))
+	for (uint32_t i = 0; i < peers && (p = device_attention(d, &flags)); i++)
 		attend(p, flags, now);
 	for (int i = 0; i < messages && (m = inbox_peek(d->inbox)); i++) {
 		control_receive(c, m->bytes, m->len, &m->from, now);
 		inbox_pop(d->inbox);
 	}
-	return inbox_peek(d->inbox) != NULL;
+	return inbox_peek(d->inbox) || atomic_load(&d->attention);
 }
 
 bool control_kicked(struct control *c, struct instant now)
@@ -247,12 +249,12 @@ bool control_kicked(struct control *c, struct instant now)
 	eventfd_t n;
 
 	(void)!eventfd_read(c->device->kick_fd, &n);
-	return look(c, MESSAGES_AT_ONCE, now);
+	return look(c, ALL_PEERS, MESSAGES_AT_ONCE, now);
 }
 
 bool control_serve(struct control *c, struct instant now)
 {
-	return !c->key || c->key->resident || c->successor || look(c, 1, now);
+	return !c->key || c->key->resident || c->successor || look(c, 1, 1, now);
 }
 
 uint64_t control_deadline(const struct control *c)

@@ -63,8 +63,8 @@ int control_set_up(struct control *c, bool up, struct instant now);
 /* Both sides of the kick: the inbox and the peers that path threads raised. At most so many handshake messages that others get
  * their turn; true: there are more, call again. */
 bool control_kicked(struct control *c, struct instant now);
-/* The same by a path thread (tunnel/device.h, rule 0): one message, and nothing at all where the static key, or the next, is asked for by
- * way of the event loop. */
+/* The same by a path thread (tunnel/device.h, rule 0): one peer and one message, and nothing at all where the static key, or the next,
+ * is asked for by way of the event loop. */
 bool control_serve(struct control *c, struct instant now);
 /* One datagram of types 1 to 3. */
 void control_receive(struct control *c, const void *bytes, size_t len, const struct endpoint *from, struct instant now);

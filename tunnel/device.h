@@ -9,8 +9,8 @@
  *
  * 0. Control is whoever holds the control lock. The main thread does, but for where it waits for events. Then a path thread that has
  *    nothing else to do does itself what it would have woken the main thread for, in device_path_done: a handshake with a software key,
- *    which is most of the first packets' way, waits for no second thread to wake up. It never waits for the lock, does one message's
- *    work, and leaves alone what belongs to the event loop. Whoever holds the control lock may take path locks, never the reverse.
+ *    which is most of the first packets' way, waits for no second thread to wake up. It never waits for the lock, does one peer's and one
+ *    message's work, and leaves alone what belongs to the event loop. Whoever holds the control lock may take path locks, never the reverse.
  * 1. The device's state (allowed-ips, index table, a peer's sessions and endpoint, the list of peers) is written by control
  *    only, and only with BOTH path locks held: device_lock ... device_unlock. Control reads it without a lock.
  * 2. A path thread reads that state while it holds its own lock, which it takes per batch: device_path_lock(d, DEVICE_OUT) or DEVICE_IN,
@@ -89,7 +89,7 @@ struct device {
 	_Atomic bool control_wanted; /* the main thread waits for it: nobody comes in between */
 
 	/* Control's alone. */
-	/* Rule 0: does one message's work; true: there is more, or it is the main thread's. NULL: all is the main thread's. */
+	/* Rule 0: does one peer's and one message's work; true: there is more, or it is the main thread's. NULL: all is the main thread's. */
 	bool (*serve)(void *userdata);
 	void *serve_userdata;
 	const struct path_ops *path_ops;
@@ -117,7 +117,6 @@ static inline void device_path_lock(struct device *d, enum device_path which)
 /* Any thread. */
 void device_kick(struct device *d);
 
-/* Control, in the place of a path thread. */
 static inline void device_path_unlock(struct device *d, enum device_path which)
 {
 	pthread_mutex_unlock(&d->path_lock[which]);
@@ -125,7 +124,7 @@ static inline void device_path_unlock(struct device *d, enum device_path which)
 		device_kick(d);
 }
 
-/* Rule 0. No lock is held. */
+/* Rule 0: a path thread, in the main thread's place. No lock is held. */
 void device_serve(struct device *d);
 
 /* A path thread, at the end of its turn. idle: it would now wait for packets. */

@@ -64,6 +64,27 @@ static void test_served(void **state)
 	assert_ptr_equal(b->device.attention, node_peer(b, a));
 }
 
+/* Nor more than one peer's: with many that want a handshake at once a packet thread would carry no packets for as long. */
+static void test_served_one_by_one(void **state)
+{
+	struct node *c;
+
+	(void)state;
+	setup_pair(31, US_NEVER, US_NEVER);
+	c = world_node(&w, US_NEVER);
+	world_join(a, c);
+	peer_raise(node_peer(a, b), PEER_NEED_HANDSHAKE);
+	peer_raise(node_peer(a, c), PEER_NEED_HANDSHAKE);
+	assert_true(control_serve(&a->control, w.clock.now));
+	assert_int_equal(a->n_sent[1], 1);
+	assert_false(control_serve(&a->control, w.clock.now));
+	assert_int_equal(a->n_sent[1], 2);
+	peer_raise(node_peer(a, b), PEER_ROAMED);
+	peer_raise(node_peer(a, c), PEER_ROAMED);
+	assert_false(control_kicked(&a->control, w.clock.now));
+	assert_null(a->device.attention);
+}
+
 static void set_psk(struct peer *p, uint8_t byte)
 {
 	p->handshake->psk = secret_free(p->handshake->psk);
@@ -405,6 +426,7 @@ int main(void)
 		TEST(test_handshake),
 		TEST(test_confirmation),
 		TEST(test_served),
+		TEST(test_served_one_by_one),
 		TEST(test_psk),
 		TEST(test_rekeys),
 		TEST(test_receiving_initiator),
