@@ -322,7 +322,7 @@ static int new_job(struct dh_call *c, struct token *token, const struct keyfile_
 	j->request.x_slot = key->slot;
 	memcpy(j->request.x_point, p->point, KEY_SIZE);
 	j->request.x_keep = key->slot.kind != WIRE_X_CTAPHID;
-	j->behind = true;
+	j->turn = JOB_FOR_HANDSHAKES;
 	j->begun = on_begun;
 	j->touch = on_touch;
 	j->done = on_done;

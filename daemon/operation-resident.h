@@ -31,7 +31,7 @@ struct survey_params {
 	uint64_t only_number;	/* 0: any */
 	bool wait;		/* for a token to be plugged in; until visit has said true */
 	bool first;		/* wait only until one was there to be visited */
-	bool behind;		/* anybody may have it done: not before others (struct job) */
+	bool behind;		/* anybody may have it done: JOB_FOR_ANYBODY */
 };
 /* list: WIRE_X_LIST's. True: that was the one, no more are visited. */
 typedef bool (*survey_visit_t)(void *userdata, struct token *t, const struct wire_result *list);

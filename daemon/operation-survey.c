@@ -192,7 +192,7 @@ static int ask(struct visited *v, struct token *t, enum wire_type type, void (*d
 		return -ENOMEM;
 	v->job->request.timeout_ms = broker_quick_timeout_ms(v->survey->op->broker);
 	v->job->done = done;
-	v->job->behind = v->survey->params.behind;
+	v->job->turn = v->survey->params.behind ? JOB_FOR_ANYBODY : JOB_FOR_USERS;
 	job_start(v->job);
 	return 0;
 }

@@ -69,7 +69,7 @@ static void token_changed(struct token *t)
 /* Handshakes come and go too often, and are over too soon, for telling the bus that the token is busy. */
 static void job_changed(const struct job *j)
 {
-	if (!j->behind)
+	if (j->turn == JOB_FOR_USERS)
 		token_changed(j->token);
 }
 
@@ -296,7 +296,7 @@ void job_start(struct job *j)
 
 	j->state = JOB_QUEUED;
 	TAILQ_FOREACH(other, &j->token->jobs, link)
-		if (!j->behind && other->behind && other->state == JOB_QUEUED)
+		if (other->turn > j->turn && other->state == JOB_QUEUED)
 			break;
 	if (other)
 		TAILQ_INSERT_BEFORE(other, j, link);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The plugged tokens, with what is known of each, and the queue of work for its worker. A job is one operation
- * at one token: queued first in, first out, those with behind set after all others, since a worker does one thing at a time. All callbacks come from the event
- * loop, never from within a call made here, so that their owners need not expect re-entry.
+ * The plugged tokens, with what is known of each, and the queue of work for its worker. A job is one operation at one token: queued by
+ * turn, and within one first in, first out, since a worker does one thing at a time. All callbacks come from the event loop, never
+ * from within a call made here, so that their owners need not expect re-entry.
  */
 #pragma once
 
@@ -55,13 +55,20 @@ enum job_state {
 	JOB_DROPPED, /* cancelled at the token; its result is awaited, for nobody */
 };
 
+/* Who goes first of those that wait at a token. */
+enum job_turn {
+	JOB_FOR_USERS,	    /* somebody sits before it */
+	JOB_FOR_HANDSHAKES, /* there are many of them, and nobody does */
+	JOB_FOR_ANYBODY,    /* whoever likes has them done, as often as they like */
+};
+
 struct job {
 	TAILQ_ENTRY(job) link;
 	struct token *token;
 	enum job_state state;
 	struct wire_request request;
 	bool confirm_pin; /* go on with TOKEN_PIN_FEW tries or fewer */
-	bool behind;	  /* lets others that come later go first: there are many of its kind, and nobody sits before it */
+	enum job_turn turn;
 	/* The token has begun with the request itself. May be NULL. */
 	void (*begun)(void *userdata, struct job *j);
 	void (*touch)(void *userdata, struct job *j);

@@ -249,6 +249,33 @@ static void test_users_go_first(void **state)
 	assert_int_equal(f->dh_answered, 0);
 }
 
+/* Which keys a token has anybody may ask, as often as they like: handshakes do not wait behind that. */
+static void test_handshakes_before_anybody(void **state)
+{
+	struct fixture *f = *state;
+	struct dh_call *call;
+	const struct job *j;
+
+	ready(f, "good");
+	for (int i = 0; i < 4; i++) {
+		struct request *r = make(f, REQUEST_LIST, "");
+
+		(void)snprintf(r->options.token, sizeof(r->options.token), "soft-good");
+		request_start(r);
+	}
+	assert_int_equal(begin(f, 'A', &call), 0);
+	j = TAILQ_FIRST(&TAILQ_FIRST(&f->broker->tokens.list)->jobs);
+	assert_int_equal(j->request.type, WIRE_X_DH);
+	for (int i = 0; (j = TAILQ_NEXT(j, link)); i++) {
+		assert_true(i < 4);
+		assert_int_equal(j->request.type, WIRE_X_LIST);
+	}
+	assert_int_equal(finish_dh(f), OUTCOME_OK);
+	assert_false(TAILQ_EMPTY(&f->broker->requests));
+	idle(f);
+	assert_true(TAILQ_EMPTY(&f->broker->requests));
+}
+
 /* Its session was ended by somebody else's reset: the approval is worth nothing any more, and says so. */
 static void test_card_forgets(void **state)
 {
@@ -364,6 +391,7 @@ int main(void)
 		TEST(test_token_gone_meanwhile),
 		TEST(test_cancelled),
 		TEST(test_users_go_first),
+		TEST(test_handshakes_before_anybody),
 		TEST(test_card_forgets),
 		TEST(test_session_ends_with_the_approval),
 		TEST(test_session_ends_with_the_key_file),
