@@ -109,6 +109,28 @@ static void test_session_taken_by_others(void **state)
 	assert_int_equal(refused(x, OPENPGP("123456", false), &result), OUTCOME_TOKEN_FAILED);
 }
 
+/* Anybody may ask which keys there are: whatever befalls that question, a tunnel's session is not touched by it. */
+static void test_list_beside_a_session(void **state)
+{
+	struct fixture *x = *state;
+	struct wire_request request = {.type = WIRE_X_LIST};
+	struct wire_result before, result;
+
+	assert_int_equal(operate(x, &before, &request), OUTCOME_OK);
+	right(x, OPENPGP("123456", true), x->e.decipher.secret);
+	x->f.begin_error = -ETIMEDOUT;
+	assert_int_equal(operate(x, &result, &request), OUTCOME_OK);
+	assert_int_equal(result.n_x_keys, before.n_x_keys);
+	assert_memory_equal(result.x_keys, before.x_keys, sizeof(before.x_keys));
+	x->f.begin_error = 0;
+	right(x, OPENPGP(NULL, true), x->e.decipher.secret);
+	/* It was ended by others: it is the tunnel that hears of it. */
+	fake_pcsc_reset_by_other(&x->f);
+	assert_int_equal(operate(x, &result, &request), OUTCOME_OK);
+	assert_int_equal(refused(x, OPENPGP(NULL, true), &result), OUTCOME_PIN_REQUIRED);
+	assert_non_null(strstr(result.detail, "another program"));
+}
+
 static void test_gone_in_the_middle(void **state)
 {
 	struct fixture *x = *state;
@@ -207,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_session_of_several, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tries_behind_a_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_session_taken_by_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_list_beside_a_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_in_the_middle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touch, setup, teardown),

@@ -449,6 +449,12 @@ void card_operate(struct wire_result *ret, struct wire_request *request, struct 
 		c->watch = NULL;
 		return;
 	}
+	/* From memory: anybody may ask, and when it cannot be answered that is no end of a tunnel's session. */
+	if (request->type == WIRE_X_LIST && kept) {
+		ret->outcome = operate_list(c, ret);
+		c->watch = NULL;
+		return;
+	}
 	r = open_card(c);
 	if (r == 0) {
 		ret->outcome = operate(c, ret, request);
