@@ -130,12 +130,17 @@ out=$(ask dh 2:0 123456 leave 1000)
 check_eq "the deadline holds though the call blocks" "$out" "status 2
 18 TouchTimeout"
 echo "# deadline of 1000 ms: $(($(now_ms) - began)) ms"
-# The card itself waits on for its touch, whoever has gone.
-card 0 touch
+# The card itself waits on for its touch, whoever has gone; and pcscd needs a moment to see that nobody wants its answer.
+usable() { ask info | grep -q "^1 Ok "; }
+touched_late() {
+	card 0 touch
+	wait_for 10 usable || fail "the card does not come back: $(ask info)"
+}
+touched_late
 out=$(ask cancel dh 2:0 123456 leave 10000)
 check_eq "so does a cancellation" "$out" "status 2
 18 Cancelled"
-card 0 touch
+touched_late
 card 0 uif 3
 ask dh 2:0 123456 leave 10000 >"$NET_TMP/maybe" &
 job=$!
