@@ -55,6 +55,13 @@ static int choose_mode(struct setup *s, const char *wanted)
 	return 0;
 }
 
+/* A configuration that is there, and says of no connection that it is for it: once this one is as good as set up, so that one that
+ * failed keeps no other from it. */
+static int record(const struct setup *s)
+{
+	return s->config && !s->config->nm_uuid ? tunnelconf_record(s->profile.ifname, s->profile.uuid) : 0;
+}
+
 /* --- identity --- */
 
 static void tell_copies(void)
@@ -74,8 +81,10 @@ static int setup_identity(struct setup *s)
 	w->nm_uuid = p->uuid;
 	w->again = s->again;
 	w->instead = "`wgfido nm undo` of the other connection gives it back, or remove its key file if nothing needs it any more";
-	if (!s->change.set_key)
-		return wrap_already(w);
+	if (!s->change.set_key) {
+		r = wrap_already(w);
+		return r ? r : record(s);
+	}
 	snprintf(place, sizeof(place), "The connection %s", p->id);
 	w->place = place;
 	w->key = secret_dup(p->key);
@@ -83,6 +92,8 @@ static int setup_identity(struct setup *s)
 		return say_errno(-ENOMEM, "There is no memory");
 	wrap_set_key(w);
 	r = wrap_run(w);
+	if (!r)
+		r = record(s);
 	if (!r)
 		r = nm_save(s->bus, p, &s->change, s->again);
 	w->place = NULL;
@@ -186,6 +197,8 @@ static int setup_psk(struct setup *s)
 	r = public_key_check(s, public_key);
 	if (!r)
 		r = psk_files(s, public_key);
+	if (!r)
+		r = record(s);
 	/* Without a broker the files wait for it. */
 	if (!r && s->wrap->proxy->running)
 		r = tunnelconf_reload(s->wrap->proxy);
@@ -228,8 +241,6 @@ int nm_setup(struct nm_options *o, const char *name)
 		r = say_errno(-ENOMEM, "There is no memory");
 	if (!r && problem != NM_FINE)
 		r = say_outcome(OUTCOME_INVALID_ARGUMENT, "The connection %s %s", s.profile.id, nm_problem_words(problem));
-	if (!r && s.config && !s.config->nm_uuid)
-		r = tunnelconf_record(s.profile.ifname, s.profile.uuid);
 	if (!r)
 		r = s.mode == CONFIG_MODE_PSK ? setup_psk(&s) : setup_identity(&s);
 	nm_change_clear(&s.change);

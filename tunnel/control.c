@@ -118,6 +118,7 @@ int control_set_key(struct control *c, struct static_key *key, struct instant no
 		close_refused(c, true, now.boot_us);
 	c->key = static_key_free(c->key);
 	c->bucket = (struct bucket){ 0 };
+	atomic_store(&c->device->serves, key && !key->resident);
 	if (!key)
 		return r;
 	c->key = key;
@@ -149,6 +150,7 @@ int control_adopt_key(struct control *c, struct static_key *key, struct instant 
 		handshake_schedule(p->handshake, now.boot_us);
 	}
 	static_key_free(c->key);
+	atomic_store(&c->device->serves, !key->resident);
 	c->key = key;
 	key->changed = key_changed;
 	key->changed_userdata = c;

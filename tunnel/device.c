@@ -97,7 +97,7 @@ void device_serve(struct device *d)
 {
 	bool more = true;
 
-	if (!atomic_load(&d->control_wanted) && pthread_mutex_trylock(&d->control_lock) == 0) {
+	if (atomic_load(&d->serves) && !atomic_load(&d->control_wanted) && pthread_mutex_trylock(&d->control_lock) == 0) {
 		if (d->serve)
 			more = d->serve(d->serve_userdata);
 		pthread_mutex_unlock(&d->control_lock);

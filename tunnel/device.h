@@ -20,7 +20,8 @@
  * 3. When control wants in, the path threads let it: device_path_lock goes through a gate that control holds meanwhile, so that a thread
  *    that unlocks and locks again at once under load does not keep it out. Idle, that is one relaxed load.
  *    Where a tunnel is closed, nothing waits for a thread that holds its lock and was preempted: what it has in hand when it goes on
- *    is not sent any more (device_closing). Others than those that are closed lose a batch by it.
+ *    is not sent any more (device_closing). Others than those that are closed lose a batch by it. (What approvals close is tunnels with a
+ *    key in a token: there no path thread is ever control, and so none keeps the main thread from closing.)
  * 4. What the path threads write: a session's send_counter (out) and replay (in), a peer's stage (out) and seen_endpoint (in), each
  *    under its own lock; the atomics of struct peer. Control touches stage and send_counter only through struct path_ops.
  * 5. From the path threads to control: the atomics, peer_raise (a lock-free list of peers that want attention), the inbox for
@@ -87,6 +88,7 @@ struct device {
 
 	pthread_mutex_t control_lock;
 	_Atomic bool control_wanted; /* the main thread waits for it: nobody comes in between */
+	_Atomic bool serves;	     /* rule 0 holds: the key is a software key. Else a path thread does not even try the lock */
 
 	/* Control's alone. */
 	/* Rule 0: does one peer's and one message's work; true: there is more, or it is the main thread's. NULL: all is the main thread's. */

@@ -353,6 +353,15 @@ class Mallory(NmCase):
         self.assertEqual(self.read("etc/wg0.conf").decode(), ours.replace("Mode = identity\nNetworkManager = %s\n" % UUID,
                                                                           "NetworkManager = %s\nMode = identity\n" % UUID))
 
+    def test_failing_adds_no_record(self):
+        self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        self.wgfido("nm", "undo", "office")
+        self.write("etc/wg0.conf", "# Written by wgfido.\n[Interface]\nMode = identity\n")
+        before = self.read("etc/wg0.conf")
+        self.broker.answers["ImportKey"] = [fake.fail("TouchTimeout")]
+        self.wgfido("nm", "setup", "office", "--yes", status=None)
+        self.assertEqual(self.read("etc/wg0.conf"), before)
+
     def test_changes_hands_meanwhile(self):
         self.wgfido("nm", "setup", "office", "--identity", "--yes")
 

@@ -57,6 +57,8 @@ static void test_served(void **state)
 	assert_int_equal(inbox_fill(a->device.inbox), 1);
 	assert_false(control_serve(&a->control, w.clock.now));
 	assert_int_equal(inbox_fill(a->device.inbox), 0);
+	assert_true(atomic_load(&a->device.serves));
+	assert_false(atomic_load(&b->device.serves));
 	assert_true(device_deliver(&b->device, &m, sizeof(m), &a->address));
 	peer_raise(node_peer(b, a), PEER_NEED_HANDSHAKE);
 	assert_true(control_serve(&b->control, w.clock.now));

@@ -345,6 +345,10 @@ static void test_serve(void **state)
 	assert_int_equal(turn(&d, true), 1);
 	d.serve = serve;
 	d.serve_userdata = &s;
+	/* The key is not for it. */
+	assert_int_equal(turn(&d, true), 1);
+	assert_int_equal(s.n, 0);
+	atomic_store(&d.serves, true);
 	assert_int_equal(turn(&d, true), 0);
 	assert_int_equal(s.n, 1);
 	assert_int_equal(turn(&d, false), 1);
@@ -419,6 +423,7 @@ static void test_threads(void **state)
 	(void)state;
 	assert_int_equal(device_init(&d, NULL, NULL), 0);
 	assert_int_equal(device_peer_add(&d, key_a, &b.p), 0);
+	atomic_store(&d.serves, true);
 	d.serve = busy_serve;
 	d.serve_userdata = &b;
 	assert_int_equal(pthread_create(&thread, NULL, busy_thread, &b), 0);
