@@ -355,11 +355,12 @@ class Mallory(NmCase):
 
     def test_failing_adds_no_record(self):
         self.wgfido("nm", "setup", "office", "--identity", "--yes")
+        ours = self.read("etc/wg0.conf").decode()
         self.wgfido("nm", "undo", "office")
-        self.write("etc/wg0.conf", "# Written by wgfido.\n[Interface]\nMode = identity\n")
+        self.write("etc/wg0.conf", ours.replace("NetworkManager = %s\n" % UUID, ""))
         before = self.read("etc/wg0.conf")
         self.broker.answers["ImportKey"] = [fake.fail("TouchTimeout")]
-        self.wgfido("nm", "setup", "office", "--yes", status=None)
+        self.wgfido("nm", "setup", "office", "--yes", status=11)
         self.assertEqual(self.read("etc/wg0.conf"), before)
 
     def test_changes_hands_meanwhile(self):
