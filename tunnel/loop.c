@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -16,6 +17,7 @@ struct loop {
 	struct control *control;
 	sd_event *event;
 	sd_event_source *kick, *timer, *idle;
+	pthread_t main_thread;
 	int timer_fd;
 	uint64_t armed_us; /* what the timer is set to; US_NEVER: to nothing */
 	bool prepare;	   /* when moments are idle enough, the idle source shall run */
@@ -43,12 +45,24 @@ static void reschedule(void *userdata)
 	(void)timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
+/* The main thread. */
+static void prepare_soon(struct loop *l)
+{
+	if (!l->prepare || now_us(l) < control_prepare_at(l->control))
+		return;
+	l->prepare = false;
+	(void)sd_event_source_set_enabled(l->idle, SD_EVENT_ON);
+}
+
 /* Something happened, perhaps something can be prepared. */
 static void rescheduled(void *userdata)
 {
 	struct loop *l = userdata;
 
 	l->prepare = true;
+	/* Now, and not by way of the timer: the peer's first packet may come as soon as whoever added it hears so. */
+	if (pthread_equal(pthread_self(), l->main_thread))
+		prepare_soon(l);
 	reschedule(l);
 }
 
@@ -56,7 +70,12 @@ static void rescheduled(void *userdata)
 static int on_idle(sd_event_source *source, void *userdata)
 {
 	struct loop *l = userdata;
+	struct device *d = l->control->device;
 
+	/* Whoever was woken by what we did last, on this processor, goes first. */
+	device_control_leave(d);
+	sched_yield();
+	device_control_enter(d);
 	if (now_us(l) < control_prepare_at(l->control)) {
 		l->prepare = true;
 		reschedule(l);
@@ -90,10 +109,7 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents, void *use
 	(void)!read(fd, &n, sizeof(n));
 	l->armed_us = US_NEVER;
 	control_run(l->control, clock_now(l->control->clock));
-	if (l->prepare && now_us(l) >= control_prepare_at(l->control)) {
-		l->prepare = false;
-		(void)sd_event_source_set_enabled(l->idle, SD_EVENT_ON);
-	}
+	prepare_soon(l);
 	reschedule(l);
 	return 0;
 }
@@ -134,6 +150,7 @@ int loop_new(struct loop **ret, sd_event *event, struct control *c)
 	device_control_enter(c->device);
 	l->control = c;
 	l->event = event;
+	l->main_thread = pthread_self();
 	l->armed_us = US_NEVER;
 	l->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	r = l->timer_fd < 0 ? -errno : 0;

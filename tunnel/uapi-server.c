@@ -37,6 +37,7 @@ struct uapi_server {
 	struct client *clients;
 	unsigned int n_clients;
 	char *buf; /* guarded, READ_SIZE: of whoever is read from just now */
+	struct uapi_parser spare; /* a client's that has gone, for the next: to make guarded memory takes longer than to set a peer */
 };
 
 static void client_free(struct client *c)
@@ -49,7 +50,12 @@ static void client_free(struct client *c)
 	s->n_clients--;
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->timer);
-	uapi_parser_clear(&c->parser);
+	if (c->parser.line && !s->spare.line) {
+		uapi_parser_reset(&c->parser);
+		s->spare = c->parser;
+	} else {
+		uapi_parser_clear(&c->parser);
+	}
 	if (c->answer)
 		sodium_free(c->answer);
 	if (c->kept)
@@ -208,7 +214,9 @@ static int server_io(sd_event_source *source, int fd, uint32_t revents, void *us
 		c->next->prev = c;
 	s->clients = c;
 	s->n_clients++;
-	if (uapi_parser_init(&c->parser) < 0 || sd_event_add_io(s->event, &c->io, accepted, EPOLLIN, client_io, c) < 0 ||
+	c->parser = s->spare;
+	s->spare = (struct uapi_parser){ 0 };
+	if ((!c->parser.line && uapi_parser_init(&c->parser) < 0) || sd_event_add_io(s->event, &c->io, accepted, EPOLLIN, client_io, c) < 0 ||
 		sd_event_add_time_relative(s->event, &c->timer, CLOCK_MONOTONIC, UAPI_PATIENCE_US, 0, client_timeout, c) < 0)
 		client_free(c);
 	return 0;
@@ -226,7 +234,7 @@ int uapi_server_new(struct uapi_server **ret, sd_event *event, int fd, struct co
 	if (resident)
 		s->resident = *resident;
 	s->buf = sodium_malloc(READ_SIZE);
-	if (s->buf)
+	if (s->buf && uapi_parser_init(&s->spare) == 0)
 		r = sd_event_add_io(event, &s->io, fd, EPOLLIN, server_io, s);
 	if (r < 0) {
 		uapi_server_free(s);
@@ -243,6 +251,7 @@ struct uapi_server *uapi_server_free(struct uapi_server *s)
 	while (s->clients)
 		client_free(s->clients);
 	sd_event_source_disable_unref(s->io);
+	uapi_parser_clear(&s->spare);
 	if (s->buf)
 		sodium_free(s->buf);
 	sd_event_unref(s->event);

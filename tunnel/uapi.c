@@ -43,6 +43,12 @@ void uapi_parser_next(struct uapi_parser *p)
 	p->too_long = false;
 }
 
+void uapi_parser_reset(struct uapi_parser *p)
+{
+	uapi_parser_next(p);
+	sodium_memzero(p->line, UAPI_LINE_MAX);
+}
+
 /* Plain decimal digits, no sign, no blank. */
 static int parse_number(uint64_t *ret, const char *text, uint64_t max)
 {

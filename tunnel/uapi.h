@@ -71,6 +71,8 @@ void uapi_parser_clear(struct uapi_parser *p);
 size_t uapi_parser_push(struct uapi_parser *p, const char *bytes, size_t len);
 /* Forgets the request that was done. */
 void uapi_parser_next(struct uapi_parser *p);
+/* As after uapi_parser_init, wiped, for somebody else. */
+void uapi_parser_reset(struct uapi_parser *p);
 
 /* "1.2.3.4:5" or "[::1%2]:5", as wg(8) says them. 0 or -EINVAL. */
 int uapi_endpoint_parse(struct endpoint *ret, const char *text);
