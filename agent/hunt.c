@@ -18,6 +18,7 @@ void hunt_clock_init(struct hunt_clock *c, uint32_t slot_seconds, struct instant
 		.now = now,
 		.live_us = HUNT_LIVE_US,
 		.try_us = HUNT_TRY_US,
+		.between_us = HUNT_BETWEEN_US,
 		.quiet_us = HUNT_QUIET_US,
 	};
 }
@@ -43,7 +44,7 @@ void hunt_reset_device(struct hunt *h)
 	h->last_handshake_us = 0;
 	h->handshake_boot_us = 0;
 	h->set_real_us = h->previous_set_real_us = 0;
-	h->is_set = h->seen = false;
+	h->is_set = h->seen = h->between = false;
 	h->attempt = -1;
 }
 
@@ -99,6 +100,7 @@ static void hunt_handshake(struct hunt *h, const struct hunt_clock *c, uint64_t 
 	/* Before this clock began, or after a step of it: as old as can be told. */
 	h->handshake_boot_us = age > 0 && (uint64_t)age < c->now.boot_us ? c->now.boot_us - (uint64_t)age : c->now.boot_us;
 	h->attempt = -1;
+	h->between = false;
 	h->rounds = 0;
 	h->rest_until_us = 0;
 	if (!h->is_set)
@@ -115,9 +117,15 @@ static void hunt_handshake(struct hunt *h, const struct hunt_clock *c, uint64_t 
 static void hunt_move_on(struct hunt *h, const struct hunt_clock *c)
 {
 	uint64_t backoff = HUNT_BACKOFF_US << (h->rounds < 5 ? h->rounds : 5);
+	const int8_t next = hunt_next_attempt(h, c, h->attempt);
 
-	h->attempt = hunt_next_attempt(h, c, h->attempt);
+	/* Whoever tries in vain is most often a client that is not approved, with a clock that is right: once it is, it shall not wait
+	 * for the end of a round. */
+	h->between = h->attempt > 0 && next < HUNT_ATTEMPTS && !h->between;
 	h->try_boot_us = c->now.boot_us;
+	if (h->between)
+		return;
+	h->attempt = next;
 	if (h->attempt < HUNT_ATTEMPTS)
 		return;
 	if (backoff > HUNT_BACKOFF_MAX_US)
@@ -159,9 +167,10 @@ void hunt_observe(struct hunt *h, const struct hunt_clock *c, uint64_t rx_bytes,
 	if (now - h->heard_boot_us >= c->quiet_us) {
 		/* It stopped trying: back to where it was last, without having learned anything. */
 		h->attempt = -1;
+		h->between = false;
 		return;
 	}
-	if (now - h->try_boot_us >= c->try_us && h->heard_boot_us > h->try_boot_us)
+	if (now - h->try_boot_us >= (h->between ? c->between_us : c->try_us) && h->heard_boot_us > h->try_boot_us)
 		hunt_move_on(h, c);
 }
 
@@ -169,7 +178,7 @@ bool hunt_slot(const struct hunt *h, const struct hunt_clock *c, uint64_t *ret_s
 {
 	int64_t slot = hunt_base(h, c);
 
-	if (h->attempt > 0 && hunt_permitted(h, c, slot + hunt_order[h->attempt]))
+	if (h->attempt > 0 && !h->between && hunt_permitted(h, c, slot + hunt_order[h->attempt]))
 		slot += hunt_order[h->attempt];
 	if (!hunt_permitted(h, c, slot)) {
 		/* A confirmed slot lies at most one behind the furthest; further only when a clock was stepped. */

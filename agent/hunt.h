@@ -28,12 +28,14 @@ struct hunt_clock {
 	int64_t steady_us;   /* add to CLOCK_BOOTTIME */
 	int64_t reach_back;  /* slots; HUNT_REACH unless set to less */
 	struct instant now;
-	/* How long a handshake keeps a peer out of the hunt; how long a try takes at least; how long until silence ends one. */
-	uint64_t live_us, try_us, quiet_us;
+	/* How long a handshake keeps a peer out of the hunt; how long a try takes at least, and the pause where it most likely is, behind each;
+	 * how long until silence ends one. */
+	uint64_t live_us, try_us, between_us, quiet_us;
 };
 /* WireGuard's timers: a live session rekeys from 120 s on, retries every 5 s and a third. */
 #define HUNT_LIVE_US (135 * US_PER_SEC)
 #define HUNT_TRY_US (11 * US_PER_SEC)
+#define HUNT_BETWEEN_US (6 * US_PER_SEC)
 #define HUNT_QUIET_US (30 * US_PER_SEC)
 #define HUNT_BACKOFF_US (30 * US_PER_SEC) /* doubled by every fruitless round, up to */
 #define HUNT_BACKOFF_MAX_US (600 * US_PER_SEC)
@@ -55,6 +57,7 @@ struct hunt {
 	uint64_t try_boot_us, heard_boot_us, rest_until_us;
 	int8_t attempt; /* index into the order of tries; -1: not hunting */
 	uint8_t rounds;
+	bool between; /* back where it most likely is, until the next try */
 	bool has_confirmed, is_set, seen;
 };
 

@@ -22,8 +22,8 @@
 #define MINUTE 60
 #define HOUR 3600
 #define REKEY_AFTER_US (120 * US_PER_SEC)
-/* Seven tries, and the polls and answers in between. */
-#define ROUND_US (7 * 14 * US_PER_SEC + 10 * US_PER_SEC)
+/* Seven tries, the pauses between them, and the polls and answers in between. */
+#define ROUND_US (7 * 14 * US_PER_SEC + 5 * 9 * US_PER_SEC + 10 * US_PER_SEC)
 
 struct end {
 	struct clock_fake clock;

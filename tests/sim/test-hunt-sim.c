@@ -10,8 +10,8 @@
 
 #define CLIENT { .on = true, .frozen_slot = -1 }
 
-/* The longest way to a slot within reach: eleven tries of at most 12 s, and the poll that begins it. */
-#define ROUND_US (11 * 12 * US_PER_SEC + 10 * US_PER_SEC)
+/* The longest way to a slot within reach: eleven tries of at most 12 s, the pauses between them, and the poll that begins it. */
+#define ROUND_US (11 * 12 * US_PER_SEC + 9 * 7 * US_PER_SEC + 10 * US_PER_SEC)
 
 static void offset_run(int64_t clock_us, bool within, uint64_t first_us)
 {
@@ -66,6 +66,29 @@ static void test_right_clock_never_hunts(void **state)
 	assert_int_equal(sim_status(&s).offset, 0);
 	assert_int_equal(sim_status(&s).state, STATUS_PEER_ROTATED);
 	sim_end(&s);
+}
+
+/* Its programs want through all the time, so WireGuard tries; then it is approved, and its clock is right. */
+static void test_approved_in_the_middle(void **state)
+{
+	(void)state;
+	for (unsigned int wait = 5; wait < 15 * MINUTE; wait += 7) {
+		struct sim s;
+		struct sim_client c = CLIENT;
+
+		sim_begin(&s);
+		/* The PSK of no slot that is tried. */
+		c.clock_us = 50 * SLOT_US;
+		sim_run(&s, &c, 1, wait);
+		assert_int_equal(c.n_handshakes, 0);
+		c.clock_us = 0;
+		sim_forget_gaps(&s, &c, 1);
+		sim_run(&s, &c, 1, 3 * MINUTE);
+		assert_true(c.n_handshakes > 0);
+		/* A try of another slot, its own next initiation, and the polls. */
+		assert_true(c.longest_gap_us <= 20 * US_PER_SEC);
+		sim_end(&s);
+	}
 }
 
 static void test_client_jumps_forward(void **state)
@@ -316,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test(test_offsets_within_slots),
+		cmocka_unit_test(test_approved_in_the_middle),
 		cmocka_unit_test(test_right_clock_never_hunts),
 		cmocka_unit_test(test_client_jumps_forward),
 		cmocka_unit_test(test_client_jumps_back),
