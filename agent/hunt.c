@@ -44,7 +44,7 @@ void hunt_reset_device(struct hunt *h)
 	h->last_handshake_us = 0;
 	h->handshake_boot_us = 0;
 	h->set_real_us = h->previous_set_real_us = 0;
-	h->is_set = h->seen = h->between = false;
+	h->is_set = h->seen = false;
 	h->attempt = -1;
 }
 
@@ -100,7 +100,6 @@ static void hunt_handshake(struct hunt *h, const struct hunt_clock *c, uint64_t 
 	/* Before this clock began, or after a step of it: as old as can be told. */
 	h->handshake_boot_us = age > 0 && (uint64_t)age < c->now.boot_us ? c->now.boot_us - (uint64_t)age : c->now.boot_us;
 	h->attempt = -1;
-	h->between = false;
 	h->rounds = 0;
 	h->rest_until_us = 0;
 	if (!h->is_set)
@@ -158,6 +157,7 @@ void hunt_observe(struct hunt *h, const struct hunt_clock *c, uint64_t rx_bytes,
 		if (grew && h->is_set && now >= h->rest_until_us &&
 			(h->handshake_boot_us == 0 || now - h->handshake_boot_us > c->live_us)) {
 			h->attempt = hunt_next_attempt(h, c, -1);
+			h->between = false;
 			h->try_boot_us = now;
 			if (h->attempt >= HUNT_ATTEMPTS)
 				hunt_move_on(h, c);
@@ -167,7 +167,6 @@ void hunt_observe(struct hunt *h, const struct hunt_clock *c, uint64_t rx_bytes,
 	if (now - h->heard_boot_us >= c->quiet_us) {
 		/* It stopped trying: back to where it was last, without having learned anything. */
 		h->attempt = -1;
-		h->between = false;
 		return;
 	}
 	if (now - h->try_boot_us >= (h->between ? c->between_us : c->try_us) && h->heard_boot_us > h->try_boot_us)

@@ -57,7 +57,7 @@ struct hunt {
 	uint64_t try_boot_us, heard_boot_us, rest_until_us;
 	int8_t attempt; /* index into the order of tries; -1: not hunting */
 	uint8_t rounds;
-	bool between; /* back where it most likely is, until the next try */
+	bool between; /* while hunting: back where it most likely is, until the next try */
 	bool has_confirmed, is_set, seen;
 };
 

@@ -119,26 +119,24 @@ static inline void device_path_lock(struct device *d, enum device_path which)
 /* Any thread. */
 void device_kick(struct device *d);
 
-static inline void device_path_unlock(struct device *d, enum device_path which)
-{
-	pthread_mutex_unlock(&d->path_lock[which]);
-	if (atomic_load_explicit(&d->told, memory_order_relaxed) && atomic_exchange(&d->told, false))
-		device_kick(d);
-}
-
 /* Rule 0: a path thread, in the main thread's place. No lock is held. */
 void device_serve(struct device *d);
 
 /* A path thread, at the end of its turn. idle: it would now wait for packets. */
 static inline void device_path_done(struct device *d, enum device_path which, bool idle)
 {
-	if (!idle) {
-		device_path_unlock(d, which);
-		return;
-	}
 	pthread_mutex_unlock(&d->path_lock[which]);
-	if (atomic_load_explicit(&d->told, memory_order_relaxed) && atomic_exchange(&d->told, false))
+	if (!atomic_load_explicit(&d->told, memory_order_relaxed) || !atomic_exchange(&d->told, false))
+		return;
+	if (idle)
 		device_serve(d);
+	else
+		device_kick(d);
+}
+
+static inline void device_path_unlock(struct device *d, enum device_path which)
+{
+	device_path_done(d, which, false);
 }
 
 /* The main thread, around where it waits. */

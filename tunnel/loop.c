@@ -125,7 +125,7 @@ static bool serve(void *userdata)
 int loop_run(struct loop *l)
 {
 	struct device *d = l->control->device;
-	int r = 0;
+	int r = 0, code;
 
 	while (r >= 0 && sd_event_get_state(l->event) != SD_EVENT_FINISHED) {
 		r = sd_event_prepare(l->event);
@@ -137,7 +137,7 @@ int loop_run(struct loop *l)
 		if (r > 0)
 			r = sd_event_dispatch(l->event);
 	}
-	return r < 0 ? r : sd_event_get_exit_code(l->event, &r) < 0 ? 0 : r;
+	return r < 0 || sd_event_get_exit_code(l->event, &code) < 0 ? r : code;
 }
 
 int loop_new(struct loop **ret, sd_event *event, struct control *c)

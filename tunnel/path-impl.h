@@ -65,7 +65,7 @@ struct in {
 	const struct udp_message *messages;
 	uint64_t now_us;
 	int wake_fd;
-	_Atomic uint64_t lively_until_us; /* path_expect_answer */
+	_Atomic uint64_t lively_until_us; /* the other end's next message may be there in a moment */
 	_Atomic bool asleep;
 	pthread_t thread;
 };
@@ -99,9 +99,6 @@ static inline uint32_t get_le32(const uint8_t *p)
 uint64_t path_now_us(void);
 /* The TUN is gone. */
 void path_end(struct path *p);
-
-/* Any thread. The other end's next message may be there in a moment: to wake up takes as long as many networks take. */
-void path_expect_answer(struct path *p, uint64_t now_us);
 
 void *path_out_main(void *path);
 void *path_in_main(void *path);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tunnel/message.h"
 #include "tunnel/path-impl.h"
 
 #define RUN_ROOM (AEAD_HEADROOM + 66u * 1024 + AEAD_TAILROOM)
@@ -141,7 +142,8 @@ void path_stop(struct path *p)
 	p->running = false;
 }
 
-void path_expect_answer(struct path *p, uint64_t now_us)
+/* The other end's next message may be there in a moment: to wake up takes as long as many networks take. */
+static void expect_answer(struct path *p, uint64_t now_us)
 {
 	/* Before handshakes that follow one another, nobody would sleep any more. */
 	if (now_us < atomic_load(&p->in.lively_until_us) + LIVELY_EVERY_US)
@@ -160,9 +162,9 @@ static int send_message(void *path, const void *bytes, size_t len, struct endpoi
 	bool refused, may_wait = patient;
 	int r;
 
-	/* To an initiation and to a response, which is type 2, there is an answer. */
-	if (*(const uint8_t *)bytes <= 2)
-		path_expect_answer(p, now_us);
+	/* To a cookie reply there is none. */
+	if (message_type(bytes, len) != MESSAGE_COOKIE)
+		expect_answer(p, now_us);
 	r = udp_send(&p->udp, bytes, len, len, 0, to, &may_wait, &refused);
 
 	if (patient && !may_wait)
