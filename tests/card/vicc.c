@@ -5,7 +5,7 @@
  *	vicc PORT [openpgp|piv|none]
  *
  * connects to vpcd on loopback and obeys lines on stdin: pull, insert, touch, uif N, piv-touch N, inject INS SW, tries N, slow MS. Says "ok" to
- * each, and what the card did when asked: "state".
+ * each, what the card did when asked ("state"), and "waits for a touch" when it does: a touch before that counts for nothing.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,6 +102,8 @@ static void wait_for_touch(struct emulator *e)
 	time_t until = time(NULL) + TOUCH_SECONDS;
 
 	e->touched = false;
+	printf("waits for a touch\n");
+	fflush(stdout);
 	while (!e->touched && v.fd >= 0 && time(NULL) < until)
 		if (poll(&in, 1, 100) > 0)
 			read_lines();

@@ -52,6 +52,28 @@ more_than()
 	[ "$(grep -c '^ok' "$NET_TMP/slot/out$1" || true)" -gt "$2" ]
 }
 
+# use_with_touch FILE: in the background (its pid in job), until a touch is asked for. The worker says so before it sends the command.
+use_with_touch()
+{
+	local before
+
+	before=$(waits)
+	ask dh 2:0 123456 leave 10000 >"$1" &
+	job=$!
+	check "a touch is asked for" wait_for 20 grep -q "status 2" "$1"
+	check "and waited for" wait_for 20 waits_more_than "$before"
+}
+
+waits()
+{
+	grep -c '^waits' "$NET_TMP/slot/out0" || true
+}
+
+waits_more_than()
+{
+	[ "$(waits)" -gt "$1" ]
+}
+
 # what the card's last "state" said
 state()
 {
@@ -116,9 +138,7 @@ check "a reset by others ends it, and is said" grep -q "^18 PinRequired (another
 
 # Touch
 card 0 uif 1
-ask dh 2:0 123456 leave 10000 >"$NET_TMP/touch" &
-job=$!
-check "a touch is asked for" wait_for 3 grep -q "status 2" "$NET_TMP/touch"
+use_with_touch "$NET_TMP/touch"
 card 0 touch
 wait "$job"
 check "and does it" grep -q "^18 Ok right$" "$NET_TMP/touch"
@@ -142,9 +162,8 @@ check_eq "so does a cancellation" "$out" "status 2
 18 Cancelled"
 touched_late
 card 0 uif 3
-ask dh 2:0 123456 leave 10000 >"$NET_TMP/maybe" &
-job=$!
-check "a card that may want a touch and is silent wants one" wait_for 3 grep -q "status 2" "$NET_TMP/maybe"
+# It may want a touch, and is silent: then it wants one.
+use_with_touch "$NET_TMP/maybe"
 card 0 touch
 wait "$job"
 check "also then" grep -q "^18 Ok right$" "$NET_TMP/maybe"
@@ -166,9 +185,7 @@ card 0 slow 0
 
 # Out in the middle
 card 0 uif 1
-ask dh 2:0 123456 leave 10000 >"$NET_TMP/pulled" &
-job=$!
-check "a touch is asked for again" wait_for 3 grep -q "status 2" "$NET_TMP/pulled"
+use_with_touch "$NET_TMP/pulled"
 card 0 pull
 wait "$job"
 check "pulled out in the middle" grep -q "^18 TokenFailed" "$NET_TMP/pulled"
