@@ -92,4 +92,5 @@ UNIT_TESTS += tests/unit/test-dh
 tests_unit_test_dh_SOURCES = tests/unit/test-dh.c tests/unit/resident-fixture.c tests/unit/resident-fixture.h
 tests_unit_test_dh_CPPFLAGS = $(tests_unit_test_resident_CPPFLAGS)
 tests_unit_test_dh_CFLAGS = $(tests_unit_test_resident_CFLAGS)
+tests_unit_test_dh_LDFLAGS = -Wl,--wrap=sd_event_add_time_relative
 tests_unit_test_dh_LDADD = $(tests_unit_test_resident_LDADD)

@@ -284,6 +284,7 @@ int job_new(struct job **ret, struct token *t, enum wire_type type, void *userda
 		return -ENOMEM;
 	j->token = t;
 	j->state = JOB_NEW;
+	j->brief = type == WIRE_INFO || type == WIRE_X_LIST;
 	j->request.type = type;
 	j->userdata = userdata;
 	*ret = j;
@@ -321,10 +322,15 @@ struct job *job_cancel(struct job *j)
 	case JOB_NEW:
 		job_free(j);
 		break;
-	case JOB_ASKING:
+	case JOB_ASKING: /* and WIRE_INFO is as brief as any */
+		wire_request_clear(&j->request);
+		j->state = JOB_DROPPED;
+		break;
 	case JOB_RUNNING:
 		j->state = JOB_DROPPED;
-		if (j->token->worker)
+		/* A card's worker ends when it is cancelled, and with it the session of an approval. Nobody is to bring that about by
+		 * a question that takes no right and no touch; it is over soon, or at the worker's deadline. */
+		if (!j->brief && j->token->worker)
 			worker_cancel(j->token->worker);
 		break;
 	case JOB_DROPPED:

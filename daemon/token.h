@@ -52,7 +52,7 @@ enum job_state {
 	JOB_QUEUED,
 	JOB_ASKING,  /* WIRE_INFO goes first: PIN tries are looked at right before the PIN is used */
 	JOB_RUNNING,
-	JOB_DROPPED, /* cancelled at the token; its result is awaited, for nobody */
+	JOB_DROPPED, /* cancelled, if need be at the token; its result is awaited, for nobody */
 };
 
 /* Who goes first of those that wait at a token. */
@@ -66,6 +66,7 @@ struct job {
 	TAILQ_ENTRY(job) link;
 	struct token *token;
 	enum job_state state;
+	bool brief; /* takes no touch, so that it ends by itself */
 	struct wire_request request;
 	bool confirm_pin; /* go on with TOKEN_PIN_FEW tries or fewer */
 	enum job_turn turn;

@@ -13,6 +13,7 @@
  *   /fake/slow      does not answer X_DH before it is cancelled, but for the first two: it is enrolled and approved
  *   /fake/card      an OpenPGP card with a key that wants the PIN 123456 once; then each use is good until X_FORGET
  *   /fake/card2     the same card once more, with the same key
+ *   /fake/stuck     a card that does not answer when it is to list its key, and answers all else
  *   /fake/clumsy    a card whose third use and all after it are not touched in time: it may be asked again, and ends no session that is kept
  *   /fake/open      as good, and its keys are bound to nobody
  *   /fake/plain     knows no such keys
@@ -40,7 +41,7 @@ static bool is(const char *name)
 
 static bool is_card(void)
 {
-	return is("card") || is("card2") || is("clumsy");
+	return is("card") || is("card2") || is("stuck") || is("clumsy");
 }
 
 static struct secret *key_of(unsigned int slot, bool real)
@@ -159,6 +160,8 @@ static void answer(const struct wire_request *q)
 			is_card() ? WIRE_CAP_OPENPGP | WIRE_CAP_CLIENT_PIN | WIRE_CAP_PIN_SET : WIRE_CAP_X25519;
 		break;
 	case WIRE_X_LIST:
+		if (is("stuck"))
+			return;
 		result.x_slots = is_card() ? 1 : 4;
 		if (!is_card())
 			memset(result.x_token_public, is("other") ? 0x66 : 0x77, KEY_SIZE);
@@ -201,6 +204,9 @@ static void answer(const struct wire_request *q)
 		filled[q->x_slot.number] = false;
 		break;
 	case WIRE_CANCEL:
+		/* As the real one's watchdog does, which is asleep only when nothing is asked. */
+		if (is_card())
+			_exit(0);
 		return;
 	case WIRE_PROBE:
 	case WIRE_CREATE:

@@ -14,6 +14,19 @@
 #include "common/handle.h"
 #include "tests/unit/resident-fixture.h"
 
+/* When it is set, deadlines are over at once: no test waits for time. */
+static bool hurry;
+
+int __real_sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+	sd_event_time_handler_t callback, void *userdata);
+int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+	sd_event_time_handler_t callback, void *userdata);
+int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+	sd_event_time_handler_t callback, void *userdata)
+{
+	return __real_sd_event_add_time_relative(e, s, clock, hurry ? 0 : usec, hurry ? 1 : accuracy, callback, userdata);
+}
+
 static void on_dh(void *userdata, int outcome, const char *detail, struct secret **shared)
 {
 	struct fixture *f = userdata;
@@ -276,6 +289,56 @@ static void test_handshakes_before_anybody(void **state)
 	assert_true(TAILQ_EMPTY(&f->broker->requests));
 }
 
+/* A question that the token is at when it is let go. */
+static void ask_and_go(struct fixture *f, enum request_kind kind, const char *token)
+{
+	struct request *r = make(f, kind, kind == REQUEST_LIST ? "" : "wg1");
+
+	(void)snprintf(r->options.token, sizeof(r->options.token), "soft-%s", token);
+	r->options.has_resident = r->options.resident = kind == REQUEST_ENROLL;
+	request_start(r);
+	until_it_runs(f);
+	request_cancel(r, "");
+	assert_int_equal(f->outcome, OUTCOME_CANCELLED);
+}
+
+/* Who asks and goes ends neither a card's worker nor the session that somebody's tunnel has with it, however often. */
+static void test_asked_and_gone(void **state)
+{
+	struct fixture *f = *state;
+	const struct token *t;
+	const struct worker *w;
+
+	ready_card(f);
+	t = TAILQ_FIRST(&f->broker->tokens.list);
+	w = t->worker;
+	for (int i = 0; i < 3; i++) {
+		ask_and_go(f, REQUEST_LIST, "card");
+		assert_int_equal(dh(f, 'A'), OUTCOME_OK);
+	}
+	/* Nor who has a right to more than the question. */
+	ask_and_go(f, REQUEST_ENROLL, "card");
+	assert_int_equal(dh(f, 'A'), OUTCOME_OK);
+	idle(f);
+	assert_ptr_equal(t->worker, w);
+	assert_string_equal(tunnel_state(tunnel_of(f, "wg0")), "approved");
+}
+
+/* A question that is never answered ends at its deadline, also when nobody waits for it any more, and what is queued behind it goes on
+ * with a new worker. */
+static void test_never_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)plug(f, "stuck");
+	idle(f);
+	hurry = true;
+	ask_and_go(f, REQUEST_LIST, "stuck");
+	hurry = false;
+	assert_int_equal(ask_card(f, WIRE_X_FORGET), OUTCOME_OK);
+	assert_null(TAILQ_FIRST(&TAILQ_FIRST(&f->broker->tokens.list)->jobs));
+}
+
 /* Its session was ended by somebody else's reset: the approval is worth nothing any more, and says so. */
 static void test_card_forgets(void **state)
 {
@@ -392,6 +455,8 @@ int main(void)
 		TEST(test_cancelled),
 		TEST(test_users_go_first),
 		TEST(test_handshakes_before_anybody),
+		TEST(test_asked_and_gone),
+		TEST(test_never_answered),
 		TEST(test_card_forgets),
 		TEST(test_session_ends_with_the_approval),
 		TEST(test_session_ends_with_the_key_file),
