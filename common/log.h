@@ -2,6 +2,9 @@
 /*
  * Log lines of the programs to stderr, with the journal's <N> priority prefix when stderr is the journal
  * (JOURNAL_STREAM). Libraries (lib*.a) never log; they return. Nothing secret is ever an argument here.
+ *
+ * A line never waits for whoever reads it: when stderr takes no more, it is lost, and the next one that gets through is preceded by
+ * how many were. From any thread.
  */
 #pragma once
 

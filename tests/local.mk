@@ -57,6 +57,11 @@ tests_unit_test_handle_SOURCES = tests/unit/test-handle.c tests/unit/unit.h
 tests_unit_test_handle_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_handle_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-log
+tests_unit_test_log_SOURCES = tests/unit/test-log.c tests/unit/unit.h
+tests_unit_test_log_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_log_LDADD = common/libcommon.a $(COMMON_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-outcome
 tests_unit_test_outcome_SOURCES = tests/unit/test-outcome.c tests/unit/unit.h
 tests_unit_test_outcome_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
