@@ -15,6 +15,8 @@
 
 #define TICK_US US_PER_SEC
 #define ACCURACY_US 500 /* of closing */
+/* From another key to the handshake that confirms it: the agent has seen the key by then, and takes no earlier handshake for it. */
+#define CONFIRM_TICKS 2
 
 struct tunnel_bus {
 	sd_event *event;
@@ -25,6 +27,7 @@ struct tunnel_bus {
 	struct successor *successor;
 	bool wants_objects, told, open;
 	bool ready, committing; /* the next key is to be, and is, the interface's; the broker does not say so yet */
+	unsigned int confirm; /* ticks until the interface's new key is confirmed; 0: it needs none */
 	char *why; /* it is not, as it was told last */
 	sd_event_source *tick, *expiry, *post;
 };
@@ -90,6 +93,16 @@ static bool is_ahead(const struct tunnel_bus *b, const struct static_key *k)
 	return b->committing && b->grant.next.known && key_equal(k->public_key, b->grant.next.public_key);
 }
 
+/* The next key becomes the interface's. Sessions go on, and a handshake with each shows soon whether the other end has it. */
+static bool adopt_next(struct tunnel_bus *b)
+{
+	if (!b->successor || successor_adopt(b->successor, clock_now(b->control->clock)) < 0)
+		return false;
+	b->successor = successor_free(b->successor);
+	b->confirm = CONFIRM_TICKS;
+	return true;
+}
+
 /* Whatever key the interface has: the token's is the one that counts, and none other is left beside it. */
 static void settle_key(struct tunnel_bus *b)
 {
@@ -98,6 +111,12 @@ static void settle_key(struct tunnel_bus *b)
 	if (!b->grant.resident || !b->grant.present.known || (k && key_equal(k->public_key, b->grant.present.public_key)) || (k && is_ahead(b, k)))
 		return;
 	b->committing = false;
+	/* Somebody committed it, and did not wait for the other ends. */
+	if (k && b->successor && key_equal(successor_key(b->successor)->public_key, b->grant.present.public_key) && adopt_next(b)) {
+		log_info("%s: the next key was put in the present one's place", b->ifname);
+		control_renew(b->control, clock_now(b->control->clock));
+		return;
+	}
 	b->successor = successor_free(b->successor);
 	if (b->control->key && !k)
 		log_warning("%s: its key is in a security key: the private key that was set is thrown away", b->ifname);
@@ -117,11 +136,10 @@ static void on_ready(void *userdata)
 static void commit(struct tunnel_bus *b)
 {
 	b->ready = false;
-	if (!b->successor || successor_adopt(b->successor, clock_now(b->control->clock)) < 0)
+	if (!adopt_next(b))
 		return;
 	log_info("%s: the other end has the next key: it takes the present one's place", b->ifname);
 	b->committing = true;
-	b->successor = successor_free(b->successor);
 	if (bus_ask_commit(b->bus, b->ifname) < 0)
 		b->committing = false;
 }
@@ -403,6 +421,8 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 	}
 	if (b->successor)
 		successor_tick(b->successor, clock_now(b->control->clock));
+	if (b->confirm && --b->confirm == 0)
+		control_renew(b->control, clock_now(b->control->clock));
 	(void)sd_event_source_set_time(s, usec + TICK_US > now_us(b) ? usec + TICK_US : now_us(b) + TICK_US);
 	(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 	return 0;

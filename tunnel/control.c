@@ -147,6 +147,8 @@ int control_adopt_key(struct control *c, struct static_key *key, struct instant 
 		responder_free(c->first_responder);
 	for (struct peer *p = c->device->first_peer; p; p = p->next_peer) {
 		handshake_forget_key(p->handshake);
+		/* One with the key before is no reason to wait with one with this. */
+		p->handshake->sent_us = 0;
 		handshake_schedule(p->handshake, now.boot_us);
 	}
 	static_key_free(c->key);
@@ -156,6 +158,13 @@ int control_adopt_key(struct control *c, struct static_key *key, struct instant 
 	key->changed_userdata = c;
 	close_refused(c, false, now.boot_us);
 	return 0;
+}
+
+void control_renew(struct control *c, struct instant now)
+{
+	for (struct peer *p = c->device->first_peer; p; p = p->next_peer)
+		if (session_lives(p->current, now.boot_us))
+			handshake_begin(p->handshake, false, now);
 }
 
 int control_set_up(struct control *c, bool up, struct instant now)

@@ -53,9 +53,11 @@ void control_clear(struct control *c);
 /* Takes key over (NULL: none). What was made with another key is wiped; of sessions only what they are sent with, as the kernel
  * does, unless there is no new key: then all. A peer with our own public key is removed. 0 or -ENOMEM (no key then). */
 int control_set_key(struct control *c, struct static_key *key, struct instant now);
-/* Takes key over in place of the one there is. Sessions stand: their other ends know this key already. 0 or -ENOMEM: nothing has
+/* Takes key over in place of the one there is. Sessions stand: their other ends know this key already, or go on with what they have. 0 or -ENOMEM: nothing has
  * changed, and key is the caller's. */
 int control_adopt_key(struct control *c, struct static_key *key, struct instant now);
+/* A handshake with each peer that is spoken with, whose session goes on meanwhile: what shows that its other end has a new key. */
+void control_renew(struct control *c, struct instant now);
 /* Of the interface. Up: binds (a negative errno when that fails: it stays down), and peers with a persistent keepalive begin. Down:
  * all sessions and handshakes are wiped. */
 int control_set_up(struct control *c, bool up, struct instant now);

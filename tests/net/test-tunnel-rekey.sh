@@ -44,10 +44,32 @@ check "a packet passes" wg_pings laptop 10.8.0.2 2
 check "and with the other gateway" wg_pings laptop 10.8.0.3 2
 check "open all the time" wait_for 3 is open
 check_not "and never told as closed" grep -q "home: closed.*another key" "$NET_TMP/wgfido-rotate.log"
-says_so() { laptop wgfido status | grep -q "open, no handshake since its key changed, last handshake"; }
-check "status says what is known of the new key" says_so
+confirmed() { [ "$(agent_state home '[.peers[] | .name + " " + .state] | sort | join(", ")')" = "$1" ]; }
+check "and soon each is known to have the new key" true
 check_eq "wg shows its handle" "$(laptop wg show home private-key)" "$(property Handle)"
 out=$(laptop wgfido revoke home && wg_pings laptop 10.8.0.2 1 || echo closed)
 check_eq "revoke closes it as before" "${out##*$'\n'}" closed
 check "approves" laptop wgfido approve home
 check "and opens, with the new key" wg_pings laptop 10.8.0.2 15
+check "with the other gateway too" wg_pings laptop 10.8.0.3 15
+
+# Committed by somebody while one gateway has the new key and the other has not: no session ends by that, and where the new key is known it
+# is soon shown to be.
+check "makes another next key" laptop wgfido rekey home --yes
+next=$(property NextPublicKey)
+net_in laptop ping -q -n -i 0.05 -w 12 10.8.0.2 >"$NET_TMP/ping.gateway" &
+pings=($!)
+net_in laptop ping -q -n -i 0.05 -w 12 10.8.0.3 >"$NET_TMP/ping.gateway2" &
+pings+=($!)
+gateway wg set plain peer "$next" allowed-ips 10.8.0.1/32
+check "commits it" laptop wgfido rekey home --commit --yes
+check "it is the tunnel's" wait_for 3 has_key "$next"
+says_so() { laptop wgfido status | grep -q "gateway2.*open, no handshake since its key changed, last handshake"; }
+check "the gateway that has it is known to have it" wait_for 8 confirmed "gateway rotated, gateway2 open"
+check "status says what is known of the other" says_so
+wait "${pings[@]}" || fail "ping"
+lost() { sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 - \2/p' "$1"; }
+check_eq "no packet to the other is lost" $(($(lost "$NET_TMP/ping.gateway2"))) 0
+echo "# $(($(lost "$NET_TMP/ping.gateway"))) of 240 packets to the one, which let the old key go when it took the new one"
+net_in gateway2 wg set plain2 peer "$next" allowed-ips 10.8.0.1/32
+check "which is told of it, and then has it" wait_for 12 confirmed "gateway rotated, gateway2 rotated"

@@ -187,6 +187,42 @@ static void test_takes_its_place(void **state)
 	assert_ptr_not_equal(node_peer(a, b)->current, session);
 }
 
+/* It takes its place before all have it: those who do are soon spoken with under it, the others' sessions go on to their end. */
+static void test_before_all_have_it(void **state)
+{
+	const struct session *of_b, *of_c;
+	uint64_t completed;
+
+	(void)state;
+	assert_true(passes(b));
+	assert_true(passes(c));
+	tell(b);
+	adopt();
+	completed = node_peer(a, b)->handshake->completed_real_us;
+	of_b = node_peer(a, b)->current;
+	of_c = node_peer(a, c)->current;
+	/* At once, however short a while ago the last handshake was. */
+	control_renew(&a->control, w.clock.now);
+	assert_ptr_equal(node_peer(a, c)->current, of_c);
+	assert_true(passes(c));
+	assert_true(passes(b));
+	assert_ptr_not_equal(node_peer(a, b)->current, of_b);
+	assert_true(node_peer(a, b)->handshake->completed_real_us > completed);
+	for (unsigned int i = 0; i < 60; i++) {
+		world_run(&w, SEC / 2);
+		assert_true(passes(c));
+		assert_true(passes(b));
+	}
+	assert_ptr_equal(node_peer(a, c)->current, of_c);
+	/* A peer that is not spoken with is left alone. */
+	control_peer_remove(node_peer(b, a));
+	world_run(&w, 200 * SEC);
+	completed = a->n_sent[1];
+	control_renew(&a->control, w.clock.now);
+	world_run(&w, SEC);
+	assert_int_equal(a->n_sent[1], completed);
+}
+
 /* One other end has it and one has not: each is spoken with under the key that it knows, for as long as it takes. */
 static void test_one_of_two(void **state)
 {
@@ -364,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_takes_its_place),
+		TEST(test_before_all_have_it),
 		TEST(test_one_of_two),
 		TEST(test_the_other_end_begins),
 		TEST(test_cookie),
