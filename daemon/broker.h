@@ -21,6 +21,7 @@
 
 #define BROKER_WAIT_SECONDS 300 /* for a token to be plugged in */
 #define BROKER_FORGET_SECONDS 60
+#define BROKER_CLOSING_SECONDS 3 /* for the agent, before suspend; logind itself goes to sleep after InhibitDelayMaxSec=, 5 s by default */
 
 struct broker_options {
 	const char *config_dir;
@@ -32,6 +33,7 @@ struct broker_options {
 	const char *pcscd;	 /* its socket; NULL: where it always is */
 	uint32_t touch_timeout_ms;
 	uint32_t wait_timeout_ms;
+	uint32_t closing_timeout_ms;
 	struct clock *clock;
 };
 

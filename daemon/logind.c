@@ -18,8 +18,6 @@
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
 #define LOGIND_SESSION "org.freedesktop.login1.Session"
 #define LOGIND_SESSION_PREFIX "/org/freedesktop/login1/session"
-/* logind itself goes to sleep after InhibitDelayMaxSec=, 5 s by default. */
-#define CLOSING_TIMEOUT_US UINT64_C(3000000)
 
 struct logind {
 	struct bus *served;
@@ -94,7 +92,7 @@ static void release_when_closed(struct logind *l)
 {
 	if (l->closing)
 		return;
-	if (bus_leases_wait(&l->closing, l->bus, &l->served->leases, CLOSING_TIMEOUT_US, on_closed, l) < 0)
+	if (bus_leases_wait(&l->closing, l->bus, &l->served->leases, l->broker->options.closing_timeout_ms * US_PER_MS, on_closed, l) < 0)
 		release(l);
 }
 

@@ -46,6 +46,7 @@ enum option_value {
 	OPTION_DEBUG,
 	OPTION_TOUCH_TIMEOUT,
 	OPTION_WAIT_TIMEOUT,
+	OPTION_CLOSING_TIMEOUT,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
 	{"debug", no_argument, NULL, OPTION_DEBUG},
 	{"touch-timeout-ms", required_argument, NULL, OPTION_TOUCH_TIMEOUT}, /* for tests; not in the help */
 	{"wait-timeout-ms", required_argument, NULL, OPTION_WAIT_TIMEOUT},   /* the same */
+	{"closing-timeout-ms", required_argument, NULL, OPTION_CLOSING_TIMEOUT},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{0},
@@ -137,6 +139,9 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 			break;
 		case OPTION_WAIT_TIMEOUT:
 			r = parse_ms(optarg, &a->broker.wait_timeout_ms);
+			break;
+		case OPTION_CLOSING_TIMEOUT:
+			r = parse_ms(optarg, &a->broker.closing_timeout_ms);
 			break;
 		case 'h':
 		case OPTION_HELP:
@@ -283,6 +288,7 @@ int main(int argc, char **argv)
 			.use_udev = true,
 			.touch_timeout_ms = WGFIDO_TOUCH_TIMEOUT_SECONDS * 1000,
 			.wait_timeout_ms = BROKER_WAIT_SECONDS * 1000,
+			.closing_timeout_ms = BROKER_CLOSING_SECONDS * 1000,
 			.clock = &clock_system,
 		},
 	};

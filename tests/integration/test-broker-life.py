@@ -12,7 +12,7 @@ import unittest
 
 import dbus
 
-from broker_case import HERE, MANAGER, NAME, PEER, ROOT, TUNNEL, WGFIDOD, BrokerCase, boottime_us, key
+from broker_case import HERE, MANAGER, NAME, PATIENCE, PEER, ROOT, TUNNEL, WGFIDOD, BrokerCase, boottime_us, key
 
 SIGNALS = """import sys, dbus, dbus.bus, dbus.mainloop.glib
 from gi.repository import GLib
@@ -199,12 +199,7 @@ class Configuration(Life):
         self.config(extra="ApprovalLifetime = 10m\n", peer_extra="TokenPublicKey = %s\n" % key("T"))
         self.approved()
 
-        def at_hand():
-            # Not so late in the slot that it is over before the last question.
-            self.wait_for(lambda: time.time() % 120 < 110, "a slot's beginning")
-            return int(time.time() // 120)
-
-        slot = at_hand()
+        slot = self.not_at_the_end_of(120)
         psks = {}
         for ahead in range(-1, 5):
             psks[ahead], start, end = self.get_psk(slot=slot + ahead)
@@ -219,7 +214,7 @@ class Configuration(Life):
         self.assertRefused("InvalidArgument", self.approve, slot=slot)
         # Its window is no wider by the number.
         self.approve(**{"for": 1})
-        slot = at_hand()
+        slot = self.not_at_the_end_of(120)
         self.assertRefused("NotApproved", self.get_psk, slot=slot + 2)
         self.wait_for(lambda: self.tunnel_state() == "locked", "the end")
         for ahead in range(-1, 6):
@@ -250,8 +245,11 @@ class Ends(Life):
         self.config(extra="EndOn = suspend\n")
 
     def test_expiry(self):
-        until = self.approved(**{"for": 1})
+        self.start_broker()
+        self.token()
+        self.enroll()
         self.watch()
+        until = self.approve(**{"for": 1})
         self.wait_for(lambda: self.tunnel_state() == "locked", "the end")
         self.assertGreaterEqual(boottime_us(), until)
         self.assertEqual(self.end_reason(), "expired")
@@ -294,7 +292,7 @@ class Ends(Life):
         self.bus.close()
         self.bus_daemon.kill()
         daemon, self.daemon = self.daemon, None
-        self.assertEqual(daemon.wait(30), 1)
+        self.assertEqual(daemon.wait(PATIENCE), 1)
         self.assertIn("approval of uid %d ended: stopped" % os.getuid(), self.read_log())
 
     def test_name_is_taken(self):
@@ -304,12 +302,12 @@ class Ends(Life):
         self.addCleanup(daemon.terminate)
         second = self.start_broker(wait=False)
         self.daemon = None
-        self.assertEqual(second.wait(30), 1)
+        self.assertEqual(second.wait(PATIENCE), 1)
 
     def test_no_agent(self):
         self.start_broker(agent_uid="no-such-user-here", wait=False)
         daemon, self.daemon = self.daemon, None
-        self.assertEqual(daemon.wait(30), 1)
+        self.assertEqual(daemon.wait(PATIENCE), 1)
         self.assertIn("no user no-such-user-here", self.read_log())
 
     def test_arguments(self):
@@ -337,6 +335,10 @@ class Logind(Life):
         self.config("wg0", extra="EndOn = suspend\n")
         self.config("wg1", extra="EndOn = none\n")
         self.config("wg2", extra="EndOn = logout,lock\n")
+
+    def start_patient_broker(self):
+        """For those who shall be waited for, however slow the machine is."""
+        self.start_broker("--closing-timeout-ms", str(PATIENCE * 1000))
 
     def logind(self, can_hibernate="na"):
         self.mock = self.spawn([sys.executable, "-B", os.path.join(HERE, "mock_logind.py"), self.address, can_hibernate],
@@ -374,7 +376,7 @@ class Logind(Life):
 
     def test_suspend_waits_for_the_agent(self):
         self.logind()
-        self.start_broker()
+        self.start_patient_broker()
         self.hear()
         self.all_approved()
         agent = self.spawn([sys.executable, "-B", "-c", AGENT, self.address], ready=True, stdin=subprocess.PIPE, text=True)
@@ -389,7 +391,7 @@ class Logind(Life):
 
     def test_suspend_waits_for_every_tunnel(self):
         self.logind()
-        self.start_broker()
+        self.start_patient_broker()
         self.hear()
         self.all_approved()
         slow = []
@@ -411,7 +413,7 @@ class Logind(Life):
 
     def test_suspend_does_not_wait_for_ever(self):
         self.logind()
-        self.start_broker()
+        self.start_broker("--closing-timeout-ms", "200")
         self.hear()
         agent = self.spawn([sys.executable, "-B", "-c", AGENT, self.address], ready=True, stdin=subprocess.PIPE, text=True)
         self.addCleanup(agent.stdin.close)
