@@ -131,5 +131,5 @@ void path_fixture_write(struct path_fixture *f, const void *header, const void *
 	struct pollfd fd = { .fd = f->tun, .events = POLLOUT };
 
 	while (writev(f->tun, iov, 2) < 0)
-		must(poll(&fd, 1, 5000) == 1);
+		must(poll(&fd, 1, 60000) == 1);
 }
