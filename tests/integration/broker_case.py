@@ -18,8 +18,9 @@ import unittest
 
 import dbus
 import dbus.bus
+import dbus.lowlevel
 
-from private_bus import boottime_us, pipe_with, private_bus  # noqa: F401, the tests take two of them from here
+from private_bus import PATIENCE, boottime_us, pipe_with, private_bus  # noqa: F401, the tests take some of them from here
 
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
@@ -27,7 +28,6 @@ WGFIDOD = os.path.join(BUILD, "daemon", "wgfidod")
 WORKER = os.path.join(BUILD, "token", "wgfido-token")
 SOFTTOKEN = os.path.join(BUILD, "token", "soft", "wgfido-softtoken")
 HERE = os.path.dirname(os.path.abspath(__file__))
-PATIENCE = 30  # seconds, for a machine that is busy; nothing waits this long when all is well
 OTHER_UID = 65534 if os.getuid() != 65534 else 65533  # somebody else, for tests that run as root
 
 NAME = "org.wgfido1"
@@ -80,39 +80,58 @@ def variant(value):
 
 
 class Call(threading.Thread):
-    """A method call on a connection of its own, in a thread."""
+    """A method call on a connection of its own, whose answer a thread waits for."""
 
-    def __init__(self, address, path, interface, method, args, timeout=60):
+    def __init__(self, address, path, interface, method, args):
         super().__init__(daemon=True)
         self.bus = dbus.bus.BusConnection(address)
-        self.what = (path, interface, method, args)
-        self.timeout = timeout
-        self.value = self.error = None
+        self.message = dbus.lowlevel.MethodCallMessage(NAME, path, interface, method)
+        self.message.append(*args)
+        self.method = method
+        self.value = self.error = self.pending = None
+
+    def send(self):
+        self.pending = self.bus.send_message_with_reply(self.message, self.answered, PATIENCE)
+        self.bus.flush()
+
+    def begin(self):
+        """Sends it, and comes back when the broker has read it: other connections may overtake this one before that."""
+        self.send()
+        try:
+            self.bus.send_message_with_reply_and_block(
+                dbus.lowlevel.MethodCallMessage(NAME, "/", "org.freedesktop.DBus.Peer", "Ping"), PATIENCE)
+        except dbus.DBusException:
+            pass  # the answer to the call says the same
         self.start()
+        return self
 
     def run(self):
-        path, interface, method, args = self.what
-        try:
-            proxy = self.bus.get_object(NAME, path, introspect=False)
-            self.value = proxy.get_dbus_method(method, interface)(*args, timeout=self.timeout)
-        except dbus.DBusException as e:
-            self.error = e
+        self.pending.block()
+
+    def answered(self, message):
+        values = message.get_args_list()
+        if isinstance(message, dbus.lowlevel.ErrorMessage):
+            self.error = dbus.DBusException(*values, name=message.get_error_name())
+        else:
+            self.value = values[0] if len(values) == 1 else tuple(values) if values else None
 
     def finish(self):
-        self.join(PATIENCE)
+        self.join(2 * PATIENCE)
         if self.is_alive():
-            raise AssertionError("%s was not answered" % self.what[2])
+            raise AssertionError("%s was not answered" % self.method)
         self.bus.close()
         if self.error:
             raise self.error
         return self.value
 
 
-CALLER = """import sys, dbus, dbus.bus
-proxy = dbus.bus.BusConnection(sys.argv[1]).get_object("org.wgfido1", sys.argv[2], introspect=False)
-proxy.get_dbus_method("Approve", sys.argv[3])(
-    dbus.Dictionary({"wait": dbus.Boolean(True)} if sys.argv[4:] else {}, signature="sv"), timeout=60)
-"""
+# Interactive: polkit has the time for an answer that a person would need.
+CALLER = """import sys, dbus, dbus.bus, dbus.lowlevel
+m = dbus.lowlevel.MethodCallMessage("org.wgfido1", sys.argv[2], sys.argv[3], "Approve")
+m.set_allow_interactive_authorization(True)
+m.append({"wait": dbus.Boolean(True)} if sys.argv[4:] else {}, signature="a{sv}")
+dbus.bus.BusConnection(sys.argv[1]).send_message_with_reply_and_block(m, %d)
+""" % PATIENCE
 
 
 class Token:
@@ -121,12 +140,13 @@ class Token:
     def __init__(self, case, name, touch="auto", pin=None):
         self.case, self.name, self.touching = case, name, touch
         self.state = os.path.join(case.dir, name + ".state")
-        self.socket = os.path.join(case.tokens, name)
+        self.socket = os.path.join(case.tokens if not pin else case.dir, name)
         self.process = None
         if pin:
-            # A state file comes into being when the token is first run.
+            # A state file comes into being when the token is first run; here where no broker sees it.
             self.plug(wait=False)
             self.unplug(wait=False)
+            self.socket = os.path.join(case.tokens, name)
             self.set_pin(pin)
 
     def tool(self, verb, *args, **kwargs):
@@ -271,7 +291,7 @@ class BrokerCase(unittest.TestCase):
     def polkit_asked(self):
         try:
             with open(self.questions, encoding="utf-8") as f:
-                return [json.loads(line) for line in f]
+                return [json.loads(line) for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
 
@@ -349,8 +369,8 @@ class BrokerCase(unittest.TestCase):
     def tunnel_state(self, ifname="wg0"):
         return str(self.get(self.tunnel(ifname), TUNNEL, "State"))
 
-    def begin(self, path, interface, method, *args, timeout=60):
-        return Call(self.address, path, interface, method, args, timeout)
+    def begin(self, path, interface, method, *args):
+        return Call(self.address, path, interface, method, args).begin()
 
     def begin_mortal(self, path, interface, *wait):
         """An Approve() from a process that can be killed."""
@@ -373,6 +393,11 @@ class BrokerCase(unittest.TestCase):
     def enroll(self, ifname="wg0", **options):
         options.setdefault("recovery", False)
         return self.call(self.tunnel(ifname), TUNNEL, "Enroll", self.options(**options))
+
+    def not_at_the_end_of(self, seconds, last=10):
+        """Waits where a slot of so many seconds would be over before some calls are: which number it has."""
+        self.wait_for(lambda: time.time() % seconds < seconds - last, "a slot's beginning")
+        return int(time.time() // seconds)
 
     def get_psk(self, letter="A", ifname="wg0", **options):
         psk, start, end = self.call(self.peer(letter, ifname), PEER, "GetPsk", self.options(**options))

@@ -14,10 +14,10 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fake_broker as fake  # noqa: E402
+from private_bus import PATIENCE  # noqa: E402
 
 BUILD = os.environ.get("top_builddir", ".")
 WGFIDO = os.path.abspath(os.path.join(BUILD, "client", "wgfido"))
-PATIENCE = 30  # seconds, for a machine that is busy; nothing waits this long when all is well
 KEY = {c: __import__("base64").b64encode(bytes([ord(c)]) * 32).decode() for c in "ABCDEFGHSTXYZ"}
 
 
@@ -93,6 +93,11 @@ class Runner:
         with open(self.where(name), "wb") as f:
             f.write(data if isinstance(data, bytes) else data.encode())
 
+    def write_at_once(self, name, data):
+        """For somebody who reads it meanwhile: all of it, or what was there before."""
+        self.write(name + ".new", data)
+        os.rename(self.where(name + ".new"), self.where(name))
+
     def read(self, name):
         with open(self.where(name), "rb") as f:
             return f.read()
@@ -106,7 +111,7 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            timeout=PATIENCE * 4,
+            timeout=PATIENCE,
             check=False,
             **kw,
         )

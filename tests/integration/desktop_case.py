@@ -3,6 +3,7 @@
 
 notification-daemon shows buttons (and in version 3.20 leaves on the screen what was closed by its sender); dunst has none, a click
 anywhere on a notification is one on its only action."""
+import glob
 import mmap
 import os
 import shutil
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import zlib
 
-from broker_case import SOURCE
+from broker_case import PATIENCE, SOURCE
 from prompt_case import NOTIFICATIONS, PromptCase
 
 DAEMON = "/usr/lib/notification-daemon/notification-daemon"
@@ -138,16 +139,31 @@ class DesktopCase(PromptCase):
                 rows.append(bytes(rgb))
         return Picture(WIDTH, HEIGHT, rows)
 
+    def all_sleep(self, pid="self"):
+        """Nobody here has anything to draw, or to say to one who draws, however slow the machine is."""
+        try:
+            for task in glob.glob("/proc/%s/task/*" % pid):
+                with open(task + "/stat", encoding="utf-8") as f:
+                    busy = f.read().rsplit(")", 1)[1].split()[0] in "RD"
+                with open(task + "/children", encoding="utf-8") as f:
+                    children = f.read().split()
+                if (busy and pid != "self") or not all(map(self.all_sleep, children)):
+                    return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # one that has just ended: what it said last may be on its way
+        return True
+
     def wait_window(self, what, where=lambda box: True):
         """Around all that is on the screen, once it does not change any more."""
         seen = [None]
 
         def still():
             picture = self.look()
-            found = picture.box(lambda r, g, b: r + g + b < 750)
-            if found and found == seen[0] and where(found):
-                return found
-            seen[0] = found
+            if self.all_sleep() and picture.rows == seen[0]:
+                found = picture.box(lambda r, g, b: r + g + b < 750)
+                if found and where(found):
+                    return found
+            seen[0] = picture.rows
             subprocess.run(["sleep", "0.2"], check=True)
             return None
         return self.wait_for(still, what)
@@ -156,7 +172,7 @@ class DesktopCase(PromptCase):
         self.wait_for(lambda: not self.look().box(lambda r, g, b: r + g + b < 750), "an empty screen")
 
     def xdotool(self, *args, **kwargs):
-        subprocess.run(["xdotool", *map(str, args)], env=self.environment(), check=True, timeout=30, **kwargs)
+        subprocess.run(["xdotool", *map(str, args)], env=self.environment(), check=True, timeout=PATIENCE, **kwargs)
 
     def click_at(self, x, y):
         self.xdotool("mousemove", x, y, "click", 1)

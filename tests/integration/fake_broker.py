@@ -93,6 +93,8 @@ def prompt(kind, then, token="YubiKey 5", step=1, steps=1, seconds=30, after_ms=
 
         if then is never:
             never(call, done, failed)
+        elif not after_ms:
+            go_on()
         else:
             GLib.timeout_add(after_ms, go_on)
 

@@ -5,6 +5,8 @@ import time
 
 import dbus
 
+PATIENCE = 120  # seconds, for a machine that is busy; nothing waits this long when all is well
+
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>

@@ -217,7 +217,7 @@ class PromptCase(BrokerCase):
     def heard(self):
         try:
             with open(self.heard_file, encoding="utf-8") as f:
-                return f.read().splitlines()
+                return [line.rstrip("\n") for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
 

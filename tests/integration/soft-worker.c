@@ -113,7 +113,7 @@ bool soft_worker_receive(struct fixture *f)
 	enum wire_type type;
 	ssize_t n;
 
-	assert_int_equal(poll(&ready, 1, 30000), 1);
+	assert_int_equal(poll(&ready, 1, 120000), 1);
 	n = recv(f->fd, f->buffer, sizeof(f->buffer), 0);
 	assert_true(n > 0);
 	wire_result_clear(&f->result);

@@ -7,7 +7,7 @@ import unittest
 import dbus
 import dbus.lowlevel
 
-from broker_case import (MANAGER, NAME, OTHER_UID, PEER, ROOT, TUNNEL, BrokerCase, boottime_us, pipe_with)
+from broker_case import (MANAGER, NAME, OTHER_UID, PATIENCE, PEER, ROOT, TUNNEL, BrokerCase, boottime_us, pipe_with)
 
 
 class Somebody(BrokerCase):
@@ -26,7 +26,7 @@ class Somebody(BrokerCase):
             if interactive:
                 m.set_allow_interactive_authorization(True)
             m.append(*args, signature={"Approve": "a{sv}", "Enroll": "a{sv}"}.get(method, ""))
-            reply = bus.send_message_with_reply_and_block(m, 30.0)
+            reply = bus.send_message_with_reply_and_block(m, PATIENCE)
             bus.close()
             return [int(a) for a in reply.get_args_list() if isinstance(a, int)]
 

@@ -170,7 +170,8 @@ class Making(Keys):
         self.start_broker()
         self.assertEqual(self.key_files(), ["./wg0.key"])
         token.touching = "auto"
-        token.unplug(wait=False).plug()
+        self.wait_for(token.is_known, "the token")
+        token.unplug().plug()
         self.approve()
 
 

@@ -64,7 +64,8 @@ class Trouble(BrokerCase):
         self.assertEqual(self.tunnel_state(), "approved")
 
     def test_touch_timeout(self):
-        self.enrolled("--touch-timeout-ms", "300")
+        # As long as a busy machine may take to get as far as the touch.
+        self.enrolled("--touch-timeout-ms", "3000")
         self.assertRefused("TouchTimeout", self.approve)
         self.assertEqual(self.tunnel_state(), "locked")
         # And the token still serves.
@@ -168,7 +169,7 @@ class Trouble(BrokerCase):
         caller.kill()
         self.wait_for(lambda: token.status() == "idle", "the cancel at the token")
         self.wait_state("locked")
-        self.assertIn("the caller went away", self.read_log())
+        self.wait_for(lambda: "the caller went away" in self.read_log(), "word of it")
 
     def test_caller_dies_while_waiting(self):
         self.enrolled().unplug()
@@ -182,8 +183,6 @@ class Trouble(BrokerCase):
         caller = self.begin_mortal(self.tunnel(), TUNNEL)
         self.wait_for(lambda: token.status() == "touch", "the touch")
         second = self.begin_approve()
-        # an answer to it says that the broker has read the call before
-        self.wait_for(lambda: self.tunnel_state() == "touch-needed", "the broker")
         caller.kill()
         self.wait_for(lambda: "the caller went away" in self.read_log(), "the broker to notice")
         token.touch()

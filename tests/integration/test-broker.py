@@ -26,6 +26,7 @@ class Main(BrokerCase):
         self.assertEqual(self.get(self.peer(), PEER, "State"), "approved")
         self.assertEqual(self.get(self.peer(), PEER, "ApprovedUntil"), until)
         self.assertRegex(self.get(self.peer(), PEER, "Requester"), r"^uid \d+ \(\S+\)$")
+        self.not_at_the_end_of(120)
         psk, start, end = self.get_psk()
         self.assertEqual((len(psk), end - start), (32, 120))
         self.assertEqual(self.get_psk()[0], psk)

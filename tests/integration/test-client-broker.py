@@ -147,6 +147,7 @@ class EndToEnd(Runner, BrokerCase):
         self.assertTrue(self.err.startswith("wgfido: It failed: %s: there is no such file: bring the window keys here" % windows), self.err)
         self.assertIn('"wgfido doctor"', self.err)
         self.wgfido("gateway", "wg9", "--windows", "9d", "--window", "1h", "--output", windows)
+        self.not_at_the_end_of(3600, last=20)
         now = int(time.time())
         self.wgfido("approve", "wg0")
         self.assertIn("It ends there with the window", self.out)

@@ -98,7 +98,7 @@ class Approve(ClientCase):
         self.assertEqual(self.broker.calls[0].options, {"wait": True})
 
     def test_busy_is_told_only_if_it_lasts(self):
-        self.broker.answers["Approve"] = [fake.prompt("busy", fake.prompt("touch", fake.approve()), after_ms=1)]
+        self.broker.answers["Approve"] = [fake.prompt("busy", fake.prompt("touch", fake.approve()), after_ms=0)]
         self.broker.start()
         self.wgfido("approve", "wg0")
         self.assertEqual(self.err, "Touch YubiKey 5 to open office (wg0) to gw for 8 h\n")
@@ -219,7 +219,7 @@ class Approve(ClientCase):
         ]
         self.broker.start()
         t = self.terminal("approve", "wg0")
-        t.expect(r"Touch YubiKey 5 to open office \(wg0\) to gw for 8 h \.\.\. (30|29) s")
+        t.expect(r"Touch YubiKey 5 to open office \(wg0\) to gw for 8 h \.\.\. (30|[12][0-9]) s")
         t.expect(r"PIN of YubiKey 5, to open .*: ")
         t.type("12345\n")
         t.expect("2 tries left")
@@ -384,7 +384,7 @@ class Status(ClientCase):
                        "drift_repaired": 0}],
         }
         status.update(more)
-        self.write("run/%s.json" % name, json.dumps(status))
+        self.write_at_once("run/%s.json" % name, json.dumps(status))
 
     def with_tunnel(self, **properties):
         b = self.start_broker()
@@ -399,7 +399,12 @@ class Status(ClientCase):
         self.wgfido("revoke", "wg0")
         self.assertIn("wg0 is still open", self.err)
         closing = threading.Timer(0.1, self.agent, kwargs={"state": "closed"})
-        closing.start()
+
+        def revoked(call, done, failed):
+            done()
+            closing.start()
+
+        self.broker.answers["Revoke"] = [revoked]
         self.wgfido("revoke", "wg0/gw")
         closing.join()
         self.assertEqual(self.err, "")
@@ -423,12 +428,12 @@ class Status(ClientCase):
         self.agent()
         out = self.wgfido("status")
         self.assertRegex(out, r"office \(wg0\): approved until .* left\)\n")
-        self.assertRegex(out, r"peer   gw: open, confirmed by a handshake, slot 7, last handshake 1\d s ago\n")
+        self.assertRegex(out, r"peer   gw: open, confirmed by a handshake, slot 7, last handshake [1-5]\d s ago\n")
         self.assertNotIn("!", out)
         switched = {"public_key": KEY["A"], "state": "open", "reason": "no handshake since its key changed",
                     "last_handshake": int(time.time()) - 12}
         self.agent(peers=[switched])
-        self.assertRegex(self.wgfido("status"), r"peer   gw: open, no handshake since its key changed, last handshake 1\d s ago\n")
+        self.assertRegex(self.wgfido("status"), r"peer   gw: open, no handshake since its key changed, last handshake [1-5]\d s ago\n")
         self.agent()
         root = json.loads(self.wgfido("status", "--json"))
         self.assertEqual(root["tunnels"][0]["state"], "approved")

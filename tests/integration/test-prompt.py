@@ -12,7 +12,7 @@ import dbus
 import dbus.bus
 import dbus.lowlevel
 
-from broker_case import NAME, OTHER_UID, TUNNEL
+from broker_case import NAME, OTHER_UID, PATIENCE, TUNNEL
 from prompt_case import NOTIFICATIONS, NOTIFICATIONS_PATH, PROMPT, PromptCase
 
 PIN = "27182818"
@@ -84,7 +84,7 @@ class Notifications(PromptCase):
         def ask():
             bus = dbus.bus.BusConnection(self.address)
             proxy = bus.get_object(NAME, self.tunnel(), introspect=False)
-            return int(proxy.Approve(self.options(), dbus_interface=TUNNEL, timeout=60))
+            return int(proxy.Approve(self.options(), dbus_interface=TUNNEL, timeout=PATIENCE))
 
         thread = threading.Thread(target=lambda: call.update(until=self.as_other(ask)), daemon=True)
         if os.getuid() != 0:
@@ -96,7 +96,7 @@ class Notifications(PromptCase):
         self.wait_for(lambda: token.status() == "touch", "the blinking")
         token.touch()
         self.wait_close(shown)
-        thread.join(30)
+        thread.join(PATIENCE)
         self.assertIn("until", call)
 
     def test_start_is_silent(self):
@@ -183,7 +183,8 @@ class Notifications(PromptCase):
 
     def test_time_out(self):
         self.config()
-        self.start_broker("--touch-timeout-ms", "300")
+        # As long as a busy machine may take to get as far as the touch.
+        self.start_broker("--touch-timeout-ms", "3000")
         token = self.token()
         self.enroll()
         token.touching = "manual"
@@ -251,8 +252,10 @@ class Surroundings(PromptCase):
         self.agent("closed")
         self.start_broker()
         self.wait_for(token.is_known, "the token")
+        before = len(self.read_prompt_log())
         self.approve()
         self.agent("open")
+        self.saw("wg0: approved, open for the agent", before)
         token.unplug()
         self.wait_for(lambda: self.lines()[-1].get("body") == "The security key was pulled out.", "the reason")
 
@@ -298,18 +301,18 @@ class Surroundings(PromptCase):
             bus = getattr(self, daemon)
             bus.kill()
             bus.wait()
-            self.assertEqual(self.prompt.wait(30), 1, self.read_prompt_log())
+            self.assertEqual(self.prompt.wait(PATIENCE), 1, self.read_prompt_log())
 
     def test_no_bus_at_all(self):
         done = subprocess.run([PROMPT], env=dict(self.environment(), DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent"),
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("the session bus cannot be reached", done.stderr)
 
     def test_only_one(self):
         self.start_broker()
         self.start_prompt()
-        done = subprocess.run([PROMPT], env=self.environment(), capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([PROMPT], env=self.environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)
         self.assertEqual((done.returncode, "another wgfido-prompt" in done.stderr), (0, True), done.stderr)
 
     def test_options(self):
@@ -319,7 +322,7 @@ class Surroundings(PromptCase):
         os.chmod(weak, 0o777)
         for argument, text in ((weak, "others could change it"), ("pinentry", "whole path"), ("/nonexistent", "No such file")):
             done = subprocess.run([PROMPT, "--pinentry", argument], env=self.environment(), capture_output=True, text=True,
-                                  timeout=30, check=False)
+                                  timeout=PATIENCE, check=False)
             self.assertEqual(done.returncode, 2)
             self.assertIn(text, done.stderr)
         self.assertEqual(subprocess.run([PROMPT, "more"], capture_output=True, check=False).returncode, 2)

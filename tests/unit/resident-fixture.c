@@ -16,7 +16,7 @@
 #include "common/file.h"
 #include "tests/unit/resident-fixture.h"
 
-#define PATIENCE_US (30 * US_PER_SEC) /* on a busy machine; never waited for when all is well */
+#define PATIENCE_US (120 * US_PER_SEC) /* on a busy machine; never waited for when all is well */
 
 static void on_token(void *userdata, struct token *t)
 {

@@ -113,7 +113,7 @@ static int setup(void **state)
 	if (!mkdtemp(f->dir))
 		return -1;
 	snprintf(f->path, sizeof(f->path), "%s/wg0.sock", f->dir);
-	device_io_timeout_ms = 5000;
+	device_io_timeout_ms = 60000;
 	*state = f;
 	return device_uapi_new(&f->backend, f->dir);
 }

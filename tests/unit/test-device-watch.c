@@ -41,7 +41,7 @@ static void expect(struct fixture *f, const char *want)
 {
 	struct pollfd p = { .fd = device_watch_fd(f->watch), .events = POLLIN };
 
-	while (strlen(f->events) < strlen(want) && poll(&p, 1, 10000) > 0)
+	while (strlen(f->events) < strlen(want) && poll(&p, 1, 60000) > 0)
 		assert_int_equal(device_watch_read(f->watch), 0);
 	while (poll(&p, 1, 0) > 0)
 		assert_int_equal(device_watch_read(f->watch), 0);
@@ -152,7 +152,7 @@ static void test_listens_later(void **state)
 	p = (struct pollfd){ .fd = device_watch_fd(f->watch), .events = POLLIN };
 	/* The news of bind(), and two rounds of the timer. */
 	for (unsigned int i = 0; i < 3; i++) {
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		assert_int_equal(device_watch_read(f->watch), 0);
 	}
 	assert_string_equal(f->events, "");

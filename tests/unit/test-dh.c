@@ -139,7 +139,7 @@ static void until_it_runs(struct fixture *f)
 	const struct token *t = TAILQ_FIRST(&f->broker->tokens.list);
 
 	while (!TAILQ_FIRST(&t->jobs) || TAILQ_FIRST(&t->jobs)->state != JOB_RUNNING)
-		assert_true(sd_event_run(f->event, 30 * US_PER_SEC) > 0);
+		assert_true(sd_event_run(f->event, 120 * US_PER_SEC) > 0);
 }
 
 static void test_right(void **state)

@@ -235,7 +235,7 @@ static void test_waits_on_when_pulled_out(void **state)
 	request_start(r);
 	/* It answers the first peer's, and hangs with the second's. */
 	while (!tunnel_operation(tunnel_of(f, "wg1"))->token_name[0])
-		assert_true(sd_event_run(f->event, 30 * US_PER_SEC) > 0);
+		assert_true(sd_event_run(f->event, 120 * US_PER_SEC) > 0);
 	unplug(f, "slow");
 	idle(f);
 	assert_int_equal(f->answered, 1);

@@ -65,7 +65,7 @@ static bool goes(const char *path)
 {
 	struct stat st;
 
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 30000; i++) {
 		if (lstat(path, &st) < 0 && errno == ENOENT)
 			return true;
 		(void)poll(NULL, 0, 2);

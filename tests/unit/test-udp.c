@@ -83,7 +83,7 @@ static unsigned int receive(struct two *t, int fd, uint8_t *to, size_t len, stru
 		const struct udp_message *m;
 		int n;
 
-		assert_int_equal(poll(&in, 1, 10000), 1);
+		assert_int_equal(poll(&in, 1, 60000), 1);
 		n = udp_receive(fd, t->batch, &m);
 		assert_true(n > 0);
 		for (int i = 0; i < n; i++) {
