@@ -196,6 +196,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 
 	(void)source;
 	(void)info;
+	log_info("reading the configuration again");
 	r = broker_reload(p->broker);
 	if (r < 0)
 		log_error("cannot reload: %s", strerror(-r));

@@ -4,7 +4,8 @@
  *
  *	vicc PORT [openpgp|piv|none]
  *
- * connects to vpcd on loopback and obeys lines on stdin: pull, insert, touch, uif N, piv-touch N, inject INS SW, tries N, slow MS. Says "ok" to
+ * connects to vpcd on loopback and obeys lines on stdin: pull, insert, touch, uif N, piv-touch N, inject INS SW, tries N, slow MS,
+ * patience SECONDS (how long it waits for a touch: 4). Says "ok" to
  * each, what the card did when asked ("state"), and "waits for a touch" when it does: a touch before that counts for nothing.
  */
 #include <arpa/inet.h>
@@ -19,13 +20,11 @@
 
 #include "tests/card/emulator.h"
 
-#define TOUCH_SECONDS 4
-
 static struct {
 	struct emulator e;
 	in_port_t port;
 	int fd; /* -1: pulled */
-	long slow_ms;
+	long slow_ms, patience;
 	char line[256];
 	size_t len;
 } v;
@@ -71,6 +70,8 @@ static void obey(const char *line)
 		v.e.pw1.tries = (int)a;
 	else if (sscanf(line, "slow %u", &a) == 1)
 		v.slow_ms = (long)a;
+	else if (sscanf(line, "patience %u", &a) == 1)
+		v.patience = (long)a;
 	else if (strcmp(line, "state") == 0)
 		printf("verify %u dh %u verified %d tries %d\n", v.e.n_verify, v.e.n_dh, v.e.pw1.verified || v.e.pin.verified, v.e.pw1.tries);
 	else
@@ -99,7 +100,7 @@ static void read_lines(void)
 static void wait_for_touch(struct emulator *e)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	time_t until = time(NULL) + TOUCH_SECONDS;
+	time_t until = time(NULL) + v.patience;
 
 	e->touched = false;
 	printf("waits for a touch\n");
@@ -169,6 +170,7 @@ int main(int argc, char **argv)
 		return 2;
 	v.port = (in_port_t)atoi(argv[1]);
 	v.fd = -1;
+	v.patience = 4;
 	emulator_init(&v.e);
 	v.e.wait_for_touch = wait_for_touch;
 	if (argc > 2) {

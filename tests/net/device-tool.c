@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/device-io.h"
 #include "agent/device.h"
 #include "common/names.h"
 
@@ -284,6 +285,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "see the comment in the source\n");
 		return 2;
 	}
+	/* How long the agent has for an exchange is none of this; a wireguard-go with thousands of peers may be slow. */
+	device_io_timeout_ms = 60000;
 	r = secret_init();
 	if (r == 0 && strcmp(argv[1], "auto") == 0) {
 		r = device_set_new(&set, rundir);

@@ -1,19 +1,28 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""flood.py ADDRESS PORT PUBLIC-KEY PACKETS SECONDS: handshake initiations that nobody can open, but whose mac1 is right
-(WireGuard whitepaper, 5.4.4), at most so many and for so long. Prints how many were sent, how many cookie replies (type 3, 64
-bytes) came back, and how many other packets."""
+"""flood.py ADDRESS PORT PUBLIC-KEY: handshake initiations that nobody can open, but whose mac1 is right (WireGuard whitepaper,
+5.4.4), until SIGTERM. Prints a line when the first cookie reply (type 3, 64 bytes) came back, and at the end how many were sent,
+how many cookie replies came, and how many other packets."""
 
 import base64
 import hashlib
 import os
+import signal
 import socket
 import struct
 import sys
 import time
 
 address, port, key = sys.argv[1], int(sys.argv[2]), base64.b64decode(sys.argv[3])
-packets, end = int(sys.argv[4]), time.monotonic() + float(sys.argv[5])
+goes_on = True
+
+
+def on_end(_signal, _frame):
+    global goes_on
+    goes_on = False
+
+
+signal.signal(signal.SIGTERM, on_end)
 mac1_key = hashlib.blake2s(b"mac1----" + key).digest()
 
 
@@ -37,13 +46,15 @@ def look():
             answer = s.recv(2048)
             if len(answer) == 64 and answer[:4] == b"\3\0\0\0":
                 cookies += 1
+                if cookies == 1:
+                    print("cookie", flush=True)
             else:
                 others += 1
     except (BlockingIOError, ConnectionRefusedError):
         pass
 
 
-while sent < packets and time.monotonic() < end:
+while goes_on:
     for packet in several:
         try:
             s.send(packet)

@@ -44,7 +44,7 @@ interop_tunnel() {
 	fi
 	# shellcheck disable=SC2086 # words
 	net_start ours wg-ours-wg0 "$OURS" --foreground ${WGFIDO_TUNNEL_ARGS:-} wg0
-	wait_for 10 wg_answers ours wg0 || fail "wgfido-tunnel does not answer on its socket"
+	eventually wg_answers ours wg0 || fail "wgfido-tunnel does not answer on its socket"
 }
 
 interop_stop() {
@@ -91,8 +91,8 @@ interop_ping() {
 	local n
 	n=$(interop_n "$(interop_other "$1")")
 	case $2 in
-	v4) wg_pings "$1" "10.0.0.$n" "${3:-12}" ;;
-	v6) wg_pings "$1" "fd00::$n" "${3:-12}" ;;
+	v4) wg_pings "$1" "10.0.0.$n" "${3:-$NET_PATIENCE}" ;;
+	v6) wg_pings "$1" "fd00::$n" "${3:-$NET_PATIENCE}" ;;
 	esac
 }
 

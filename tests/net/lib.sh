@@ -25,6 +25,7 @@
 #	net_start NS NAME CMD...	starts a daemon on a machine ("-": here): output to $NET_TMP/NAME.log, its pid in NET_PID and
 #				`net_pid NAME`
 #	net_stop NAME [SIGNAL]	signals it (TERM) and waits for its end
+#	net_reload NAME...	SIGHUP to broker or agents, which read their configuration again before this returns
 #
 # WireGuard
 #	wg_create NS IFACE	makes an interface; with wireguard-go (or $NET_USERSPACE): starts it (as daemon wg-NS-IFACE) and waits for its socket
@@ -34,11 +35,15 @@
 #	wg_keys NAME		new key pair in $NET_TMP/NAME.key and $NET_TMP/NAME.pub (prints the public key)
 #	wg_psk NAME		new preshared key in the file $NET_TMP/NAME
 #	wg_handshake NS IFACE PUBKEY	prints unix time of the last handshake, 0 if never
-#	wg_pings NS ADDR [SECONDS]	true when a ping to ADDR is answered within SECONDS (12: an initiation that found nobody is
-#				repeated only after 5 s), pinging every 200 ms
+#	wg_pings NS ADDR [SECONDS]	true when a ping to ADDR is answered, pinging every 200 ms; false after NET_PATIENCE, or SECONDS:
+#				for what must not be answered
+#	net_lost	reads what ping says: prints how many packets it can tell of, how many of these were lost, and how many came
+#				twice. The last forty it cannot tell of: ping does not wait for what it sent last.
 #
 # Checks
-#	wait_for SECONDS CMD...	polls CMD (about every 50 ms) until it is true; false after SECONDS (may be a fraction)
+#	eventually CMD...	polls CMD (about every 50 ms) until it is true; false after NET_PATIENCE seconds, which a slow and busy machine
+#				does not need either: what shall come true
+#	wait_for SECONDS CMD...	the same for SECONDS (may be a fraction): where the time is what is claimed
 #	never_for SECONDS CMD...	true when CMD stays false for SECONDS
 #	ok TEXT; fail TEXT	report; fail also shows the logs and ends the script with 1
 #	check TEXT CMD...	CMD true: ok, else fail
@@ -54,6 +59,8 @@ NET_SCRIPT=$(readlink -f "$0")
 NET_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NET_BUILD=$(cd "${top_builddir:-.}" && pwd)
 NET_OK=0
+# Nothing that passes takes as long; an initiation that found nobody is repeated only after 5 s, and that may happen more than once.
+NET_PATIENCE=60
 
 skip()
 {
@@ -137,6 +144,11 @@ wait_for()
 		[ "$(now_ms)" -lt "$end" ] || return 1
 		sleep 0.05
 	done
+}
+
+eventually()
+{
+	wait_for "$NET_PATIENCE" "$@"
 }
 
 never_for()
@@ -232,7 +244,7 @@ net_ns()
 		echo $$ >"$1/pid.new"
 		mv "$1/pid.new" "$1/pid"
 		exec sleep infinity' sh "$NET_TMP/ns/$name" >"$NET_TMP/ns-$name.log" 2>&1 </dev/null &
-	wait_for 10 test -s "$NET_TMP/ns/$name/pid" || fail "no namespace $name"
+	eventually test -s "$NET_TMP/ns/$name/pid" || fail "no namespace $name"
 	read -r pid <"$NET_TMP/ns/$name/pid"
 	ip netns attach "$name" "$pid"
 }
@@ -274,10 +286,12 @@ net_start()
 	local ns=$1 name=$2
 
 	shift 2
+	# Now: what the one before it said is no word of this one's. At its end is written, so that a test may empty it.
+	: >"$NET_TMP/$name.log"
 	if [ "$ns" = - ]; then
-		"$@" >"$NET_TMP/$name.log" 2>&1 </dev/null &
+		"$@" >>"$NET_TMP/$name.log" 2>&1 </dev/null &
 	else
-		net_exec "$ns" "$@" >"$NET_TMP/$name.log" 2>&1 </dev/null &
+		net_exec "$ns" "$@" >>"$NET_TMP/$name.log" 2>&1 </dev/null &
 	fi
 	NET_PID=$!
 	echo "$NET_PID" >"$NET_TMP/$name.pid"
@@ -298,6 +312,27 @@ net_stop()
 	rm -f "$NET_TMP/$1.pid"
 }
 
+net_reloads()
+{
+	grep -c "reading the configuration again" "$NET_TMP/$1.log" || :
+}
+
+net_reloads_more_than()
+{
+	[ "$(net_reloads "$1")" -gt "$2" ]
+}
+
+net_reload()
+{
+	local name count
+
+	for name; do
+		count=$(net_reloads "$name")
+		kill -HUP "$(net_pid "$name")"
+		eventually net_reloads_more_than "$name" "$count" || fail "$name does not read its configuration again"
+	done
+}
+
 # Not before somebody listens there: between bind() and listen() wg finds a socket that refuses, and removes it as a dead one's.
 wg_answers()
 {
@@ -312,7 +347,7 @@ wg_create()
 		ip -n "$ns" link add "$iface" type wireguard
 	else
 		net_start "$ns" "wg-$ns-$iface" env LOG_LEVEL="${WGFIDO_NET_LOG_LEVEL:-error}" "${NET_USERSPACE:-wireguard-go}" -f "$iface"
-		wait_for 10 wg_answers "$ns" "$iface" || fail "wireguard-go $iface does not answer on its socket"
+		eventually wg_answers "$ns" "$iface" || fail "wireguard-go $iface does not answer on its socket"
 	fi
 }
 
@@ -353,8 +388,23 @@ wg_handshake()
 
 wg_pings()
 {
-	local seconds=${3:-12}
+	local seconds=${3:-$NET_PATIENCE}
 
 	# -w counts from the start, -c 1 ends with the first answer.
 	net_in "$1" ping -q -n -i 0.2 -c 1 -w "$seconds" "$2" >/dev/null 2>&1
+}
+
+net_lost()
+{
+	awk '
+		/ bytes from / && match($0, /icmp_seq=[0-9]+/) {
+			i = substr($0, RSTART + 9, RLENGTH - 9) + 0
+			if (seen[i]++) twice++
+			if (i > last) last = i
+		}
+		END {
+			for (i = 1; i <= last - 40; i++)
+				if (!seen[i]) lost++
+			print (last > 40 ? last - 40 : 0), lost + 0, twice + 0
+		}'
 }

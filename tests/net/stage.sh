@@ -16,11 +16,11 @@
 #				plain2 at another one, gateway2 (10.8.0.3)
 #	stage_tunnel		starts its wgfido-tunnel again
 #	stage_plug NAME [ARGS...]	a software key appears (touches itself unless ARGS say otherwise) and the broker sees it
-#	stage_unplug NAME [SIGNAL]
+#	stage_unplug NAME [SIGNAL]	it goes, and the broker sees that
 #	STAGE_LAPTOP_ENV	"VAR=VALUE ..." for the laptop's broker and agent
 #	laptop CMD..., gateway CMD...	run there
 #	agent_state IFACE JQ-FILTER	reads the laptop's agent status; gateway_state the same at the gateway
-#	is_state IFACE STATE; peer_is IFACE STATE	of the laptop's agent
+#	is_state IFACE STATE; reason_is IFACE REASON; peer_is IFACE STATE	of the laptop's agent
 #	psk_of MACHINE IFACE	the one peer's PSK
 
 laptop() { net_in laptop "$@"; }
@@ -29,9 +29,11 @@ agent_state() { jq -r "$2" "$NET_TMP/laptop/run/$1.json" 2>/dev/null; }
 gateway_state() { jq -r "$2" "$NET_TMP/gateway/run/$1.json" 2>/dev/null; }
 is_state() { [ "$(agent_state "$1" .state)" = "$2" ]; }
 peer_is() { [ "$(agent_state "$1" '.peers[0].state')" = "$2" ]; }
+reason_is() { [ "$(agent_state "$1" .reason)" = "$2" ]; }
 psk_of() { net_in "$1" wg show "$2" preshared-keys | cut -f 2; }
 stage_broker_answers() { laptop wgfido status >/dev/null 2>&1; }
 stage_token_known() { laptop wgfido tokens 2>/dev/null | grep -q "$1"; }
+stage_token_gone() { ! stage_token_known "$1"; }
 
 stage_set() {
 	net_need dbus-daemon jq
@@ -60,8 +62,9 @@ stage_set() {
 	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$NET_TMP/bus
 	export WGFIDO_CONFIG_DIR=$NET_TMP/laptop/etc WGFIDO_AGENT_RUNDIR=$NET_TMP/laptop/run
 	export WGFIDO_WIREGUARD_CONFDIR=$NET_TMP/laptop/wireguard
-	net_start - bus dbus-daemon --config-file="$NET_TMP/bus.conf" --nofork
-	wait_for 10 test -S "$NET_TMP/bus" || fail "dbus-daemon does not start"
+	net_start - bus dbus-daemon --config-file="$NET_TMP/bus.conf" --nofork --print-address
+	# It says so when it accepts; its socket is there a moment before.
+	eventually grep -q unix: "$NET_TMP/bus.log" || fail "dbus-daemon does not start"
 	stage_broker "$@"
 	stage_agent
 }
@@ -71,7 +74,7 @@ stage_broker() {
 	# shellcheck disable=SC2086 # words
 	net_start - wgfidod env ${STAGE_LAPTOP_ENV:-} "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$NET_TMP/laptop/etc" \
 		--state-dir "$NET_TMP/laptop/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$NET_TMP/soft" "$@"
-	wait_for 10 stage_broker_answers || fail "the broker does not start"
+	eventually stage_broker_answers || fail "the broker does not start"
 }
 
 stage_agent() {
@@ -79,12 +82,12 @@ stage_agent() {
 	net_start laptop wgfido-rotate env ${STAGE_LAPTOP_ENV:-} "$NET_BUILD/agent/wgfido-rotate" --config-dir "$NET_TMP/laptop/etc" \
 		--run-dir "$NET_TMP/laptop/run"
 	# A signal before it is ready would end it.
-	wait_for 10 grep -qw ready "$NET_TMP/wgfido-rotate.log" || fail "the agent does not start"
+	eventually grep -qw ready "$NET_TMP/wgfido-rotate.log" || fail "the agent does not start"
 }
 
 # The laptop's broker and agent read their configuration again.
 stage_reload() {
-	kill -HUP "$(net_pid wgfidod)" "$(net_pid wgfido-rotate)"
+	net_reload wgfidod wgfido-rotate
 }
 
 stage_gateway_agent() {
@@ -97,13 +100,16 @@ stage_plug() {
 
 	shift
 	[ $# -gt 0 ] || set -- --touch auto
+	# The one of that name that was pulled before.
+	eventually stage_token_gone "$name" || fail "the broker still sees a key $name"
 	net_start - "key-$name" wgfido-softtoken run --state "$NET_TMP/$name.key" --socket "$NET_TMP/soft/$name" --name "$name" --quiet "$@"
-	wait_for 10 test -S "$NET_TMP/soft/$name" || fail "the software key does not start"
-	wait_for 10 stage_token_known "$name" || fail "the broker does not see the key $name"
+	eventually test -S "$NET_TMP/soft/$name" || fail "the software key does not start"
+	eventually stage_token_known "$name" || fail "the broker does not see the key $name"
 }
 
 stage_unplug() {
 	net_stop "key-$1" "${2:-TERM}"
+	eventually stage_token_gone "$1" || fail "the broker still sees the key $1"
 }
 
 stage_office() {
@@ -274,7 +280,7 @@ stage_tunnel() {
 	local iface=${1:-home}
 
 	net_start laptop wgfido-tunnel "$NET_BUILD/tunnel/wgfido-tunnel" --foreground "$iface"
-	wait_for 10 test -S "$NET_TMP/ns/laptop/wireguard/$iface.sock" || fail "wgfido-tunnel does not start"
+	eventually wg_answers laptop "$iface" || fail "wgfido-tunnel does not start"
 	laptop bash "$NET_BUILD/systemd/wgfido-quick" --made "$iface" up "$NET_TMP/laptop/wireguard/$iface.conf" >>"$NET_TMP/wg-quick.log" 2>&1 ||
 		fail "wg-quick up $iface failed"
 }

@@ -24,7 +24,7 @@ if what == "listen":
     connection.close()
 else:
     data = random.Random(int(sys.argv[5])).randbytes(int(sys.argv[4]))
-    connection = socket.create_connection((address, port), timeout=60)
+    connection = socket.create_connection((address, port), timeout=600)
     connection.sendall(data)
     connection.shutdown(socket.SHUT_WR)
     answer = b""

@@ -29,10 +29,10 @@ desk_start() {
 		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
 	on_desk net_start - desk-broker "${clock[@]}" "$NET_BUILD/daemon/wgfidod" --agent-uid 0 --config-dir "$DESK/etc" \
 		--state-dir "$DESK/state" --token-worker "$NET_BUILD/token/wgfido-token" --soft-tokens "$DESK/soft" --no-udev
-	wait_for 10 desk_answers || fail "the second broker does not start"
+	eventually desk_answers || fail "the second broker does not start"
 	on_desk net_start gateway desk-agent "${clock[@]}" "$NET_BUILD/agent/wgfido-rotate" --config-dir "$DESK/etc" \
 		--run-dir "$DESK/run"
-	wait_for 10 grep -qw ready "$NET_TMP/desk-agent.log" || fail "the second agent does not start"
+	eventually grep -qw ready "$NET_TMP/desk-agent.log" || fail "the second agent does not start"
 }
 desk_stop() {
 	net_stop desk-agent
@@ -63,7 +63,7 @@ tunnel() {
 	CONF
 }
 both_reload() {
-	kill -HUP "$(net_pid wgfidod)" "$(net_pid desk-broker)" "$(net_pid wgfido-rotate)" "$(net_pid desk-agent)"
+	net_reload wgfidod desk-broker wgfido-rotate desk-agent
 }
 hex() { base64 -d <<<"$1" | od -An -v -tx1 | tr -d ' \n'; }
 same_psk() { [ "$(psk_of laptop office)" = "$(psk_of gateway home)" ]; }
@@ -76,8 +76,8 @@ ${CC:-cc} -shared -fPIC -O2 -o "$NET_TMP/clock-off.so" "$NET_SRC/tests/net/clock
 stage_set --no-udev
 mkdir -p "$DESK"/{etc,state,run,soft,wireguard}
 sed "s|unix:path=$NET_TMP/bus|unix:path=$DESK/bus|" "$NET_TMP/bus.conf" >"$DESK/bus.conf"
-net_start - desk-bus dbus-daemon --config-file="$DESK/bus.conf" --nofork
-wait_for 10 test -S "$DESK/bus" || fail "the second dbus-daemon does not start"
+net_start - desk-bus dbus-daemon --config-file="$DESK/bus.conf" --nofork --print-address
+eventually grep -q unix: "$NET_TMP/desk-bus.log" || fail "the second dbus-daemon does not start"
 desk_start 0
 
 wg_keys office >/dev/null
@@ -87,7 +87,7 @@ guard "$DESK/etc/home.conf" home office
 both_reload
 stage_plug blue
 net_start - key-green wgfido-softtoken run --state "$NET_TMP/green.key" --socket "$DESK/soft/green" --name green --quiet --touch auto
-wait_for 10 desk_token_known || fail "the second broker does not see its key"
+eventually desk_token_known || fail "the second broker does not see its key"
 check "enrols at the one end" laptop wgfido enroll office --yes
 check "and at the other" desk wgfido enroll home --yes
 laptop_token=$(laptop wgfido pubkey office)
@@ -101,14 +101,14 @@ wg_up laptop office 10.7.0.1/32 "$NET_TMP/office.wg"
 wg_up gateway home 10.7.0.2/32 "$NET_TMP/home.wg"
 ip -n laptop route add 10.7.0.2/32 dev office
 ip -n gateway route add 10.7.0.1/32 dev home
-check "closed" wait_for 5 is_state office closed
+check "closed" eventually is_state office closed
 check "approves at the one end" laptop wgfido approve office
 check_not "no packet by one touch of the two" wg_pings laptop 10.7.0.2 2
 check "approves at the other" desk wgfido approve home
-check "two touches open it" wg_pings laptop 10.7.0.2 12
-check "both ends derived the same PSK" wait_for 5 same_psk
-check "the handshake confirms it" wait_for 5 seen laptop_seen rotated
-check "at the other end too" wait_for 5 seen desk_seen rotated
+check "two touches open it" wg_pings laptop 10.7.0.2
+check "both ends derived the same PSK" eventually same_psk
+check "the handshake confirms it" eventually seen laptop_seen rotated
+check "at the other end too" eventually seen desk_seen rotated
 check_eq "no offset" "$(laptop_seen offset) $(desk_seen offset)" "0 0"
 
 # The second machine's clock alone is off, so that it is the hunter that is behind: forward there are five slots to try, back one.
@@ -132,9 +132,9 @@ watcher=$!
 # Most of the time it is one slot. Where that changes in the middle of its try, the next round finds it.
 check "opens" pings
 found() { [ "$("$hunter" offset)" -gt 0 ]; }
-check "the hunter knows by how many slots" wait_for 10 found
+check "the hunter knows by how many slots" eventually found
 echo "# offset: $("$hunter" offset) slots"
-check "it is confirmed" wait_for 10 seen "$hunter" rotated
+check "it is confirmed" eventually seen "$hunter" rotated
 touch "$hunted.end"
 wait "$watcher"
 check_eq "the other side has no offset" "$("$other" offset)" 0

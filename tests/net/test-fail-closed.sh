@@ -7,13 +7,16 @@ net_reexec "$@"
 
 open_again() {
 	check "$1: approves" laptop wgfido approve office
-	check "$1: opens" wg_pings laptop 10.7.0.2 30
+	check "$1: opens" wg_pings laptop 10.7.0.2
 }
-closed() { # closed WHAT SECONDS
+# By whichever way it is to notice, not the other one, nor the approval's end, which is hours away.
+gone="the broker (wgfidod) is not running" silent="the broker (wgfidod) does not answer"
+closed() { # closed WHAT REASON
 	local start
 	start=$(now_ms)
-	check "$1: closes within $2 s" wait_for "$2" is_state office closed
+	check "$1: closes" eventually is_state office closed
 	echo "# $1: $(($(now_ms) - start)) ms until closed"
+	check "$1: since $2" eventually reason_is office "$2"
 	check_not "$1: no packet" wg_pings laptop 10.7.0.2 1
 	check_not "$1: none back" wg_pings gateway 10.7.0.1 1
 }
@@ -26,29 +29,29 @@ stage_office_gateway
 open_again start
 
 net_stop wgfidod KILL
-closed "broker killed with -9" 4
+closed "broker killed with -9" "$gone"
 stage_broker
-wait_for 10 stage_token_known blue || fail "the new broker does not see the key"
+eventually stage_token_known blue || fail "the new broker does not see the key"
 check "the broker's death ended the approval" is_state office closed
 open_again "broker back"
 
 kill -STOP "$(net_pid wgfidod)"
-closed "broker frozen" 6
+closed "broker frozen" "$silent"
 kill -CONT "$(net_pid wgfidod)"
-check "the broker answers again" wait_for 10 stage_broker_answers
+check "the broker answers again" eventually stage_broker_answers
 open_again "broker thawed"
 
 net_stop wgfidod TERM
-closed "broker stopped" 4
+closed "broker stopped" "$gone"
 stage_broker
-wait_for 10 stage_token_known blue || fail "the new broker does not see the key"
+eventually stage_token_known blue || fail "the new broker does not see the key"
 open_again "broker started"
 
 net_stop wgfido-rotate TERM
 check_not "agent stopped: no packet" wg_pings laptop 10.7.0.2 1
 check_not "agent stopped: none back" wg_pings gateway 10.7.0.1 1
 stage_agent
-check "agent back: opens what is still approved" wg_pings laptop 10.7.0.2 30
+check "agent back: opens what is still approved" wg_pings laptop 10.7.0.2
 
 # Killed with -9 it cannot close; what runs after it (ExecStopPost) does.
 net_stop wgfido-rotate KILL
@@ -56,8 +59,8 @@ check "--close-all" laptop "$NET_BUILD/agent/wgfido-rotate" --close-all --config
 check_not "agent killed with -9, then --close-all: no packet" wg_pings laptop 10.7.0.2 1
 check_not "and none back" wg_pings gateway 10.7.0.1 1
 stage_agent
-check "agent back after -9" wg_pings laptop 10.7.0.2 30
+check "agent back after -9" wg_pings laptop 10.7.0.2
 
 # The bus itself goes.
 net_stop bus TERM
-closed "bus gone" 4
+closed "bus gone" "$gone"

@@ -32,17 +32,16 @@ flows() { [ "$(flown "$1")" -gt $(($2 + 5000)) ]; }
 for flooded in ours theirs; do
 	other=$(interop_other "$flooded")
 	check "before $flooded is flooded" interop_ping "$other" v4
-	net_start crowd flood /usr/bin/python3 "$NET_SRC/tests/net/flood.py" "$(address_of "$flooded")" 51820 "$(interop_pub "$flooded")" \
-		"${WGFIDO_NET_FLOOD:-1000000}" "${WGFIDO_NET_FLOOD_SECONDS:-8}"
-	pid=$NET_PID
-	check "the flood flows" wait_for 10 flows "$(interface_of "$flooded")" "$(flown "$(interface_of "$flooded")")"
-	check "a session goes on while $flooded is flooded" interop_ping "$other" v4 3
+	net_start crowd flood /usr/bin/python3 "$NET_SRC/tests/net/flood.py" "$(address_of "$flooded")" 51820 "$(interop_pub "$flooded")"
+	check "the flood flows" eventually flows "$(interface_of "$flooded")" "$(flown "$(interface_of "$flooded")")"
+	check "a session goes on while $flooded is flooded" interop_ping "$other" v4
 	interop_fresh "$other"
-	check "a new handshake gets through while $flooded is flooded" interop_ping "$other" v4 20
-	wait "$pid" || fail "the flood ends badly"
-	read -r sent cookies others <"$NET_TMP/flood.log"
+	check "a new handshake gets through while $flooded is flooded" interop_ping "$other" v4
+	check "$flooded answers with cookies" eventually grep -q cookie "$NET_TMP/flood.log"
+	check "all the time under the flood" kill -0 "$(net_pid flood)"
+	net_stop flood
+	read -r sent cookies others < <(tail -n 1 "$NET_TMP/flood.log")
 	echo "# $flooded: $sent initiations, $cookies cookie replies, $others other answers"
-	check "$flooded answers with cookies" test "$cookies" -gt 0
 	check_eq "and with nothing else" "$others" 0
 	check "and goes on after it" interop_ping "$flooded" v4
 done

@@ -52,7 +52,7 @@ if [ "$NET_WG" = userspace ] && ! ip link add probe0 type wireguard 2>/dev/null;
 	check_not "a second one of the same name" net_in laptop wgfido-tunnel home
 	check "one process carries it" one_runs
 	check "wg-quick takes it down" quick wg-quick down "$conf"
-	check "which ends it, socket, janitor and all" wait_for 5 all_gone
+	check "which ends it, socket, janitor and all" eventually all_gone
 fi
 
 # As on a kernel that would take a wireguard link.
@@ -64,28 +64,28 @@ check_eq "its hook sees the interface" "$(cat "$NET_TMP/hook")" 1
 check_not "up again" own up "$conf"
 check "and it goes on" wg_pings laptop 10.8.0.2
 check "it takes it down" own down "$conf"
-check "which ends it" wait_for 5 all_gone
+check "which ends it" eventually all_gone
 
 # As the unit does it.
 net_start laptop tunnel "$NET_BUILD/tunnel/wgfido-tunnel" --foreground --debug home
-wait_for 10 test -S "$run/home.sock" || fail "it does not start"
+eventually wg_answers laptop home || fail "it does not start"
 check "what wg-quick makes of its file, on an interface that is there" own --made home up "$conf"
 check "a packet passes" wg_pings laptop 10.8.0.2
 check_eq "its hook sees the interface" "$(cat "$NET_TMP/hook")" 1
 net_stop tunnel
-check "SIGTERM ends it" wait_for 5 all_gone
+check "SIGTERM ends it" eventually all_gone
 
 net_start laptop tunnel "$NET_BUILD/tunnel/wgfido-tunnel" -f home
-wait_for 10 test -S "$run/home.sock" || fail "it does not start"
+eventually wg_answers laptop home || fail "it does not start"
 net_in laptop wg setconf home <(net_in laptop wg-quick strip "$conf")
 net_stop tunnel KILL
-check "killed, its socket goes all the same" wait_for 5 all_gone
+check "killed, its socket goes all the same" eventually all_gone
 
 # Nobody who waits for its output waits for its end.
 out=$(net_in laptop wgfido-tunnel home 2>&1 9>&1)
 check "in the background it holds nothing of who started it: $out" test -S "$run/home.sock"
 ip -n laptop link delete home
-check "deleting the interface ends it" wait_for 5 all_gone
+check "deleting the interface ends it" eventually all_gone
 
 net_in laptop wgfido-tunnel home 2>/dev/null
 pid=$(pgrep -x wgfido-tunnel)
@@ -97,7 +97,7 @@ if grep -q '^TracerPid' "/proc/$pid/status" 2>/dev/null; then
 	check_eq "its janitor has none" "$(awk '/^CapPrm/ { print $2 }' "/proc/$(pgrep -x wgfido-tun-sock)/status")" 0000000000000000
 fi
 ip -n laptop link delete home
-check "and ends" wait_for 5 all_gone
+check "and ends" eventually all_gone
 
 check_not "an interface of another kind" net_in laptop wgfido-tunnel eth0
 check_not "no name" net_in laptop wgfido-tunnel
