@@ -66,8 +66,8 @@ check "it is the tunnel's" eventually has_key "$next"
 says_so() { laptop wgfido status | grep -q "gateway2.*open, no handshake since its key changed, last handshake"; }
 check "the gateway that has it is known to have it" eventually confirmed "gateway rotated, gateway2 open"
 check "status says what is known of the other" eventually says_so
-# So that those that are told of go on until now.
-sleep 2
+many() { [ "$(grep -c icmp_seq "$NET_TMP/pings2.log")" -gt 160 ]; }
+check "packets go on" eventually many
 net_stop pings INT
 net_stop pings2 INT
 read -r sent lost twice < <(net_lost <"$NET_TMP/pings2.log")
