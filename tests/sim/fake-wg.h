@@ -24,6 +24,7 @@ struct fake_wg {
 	bool present;
 	uint32_t ifindex;
 	struct secret *private_key;
+	uint8_t public_of[KEY_SIZE], public_key[KEY_SIZE]; /* one private key and its public one */
 	size_t n_peers;
 	struct fake_peer *peers;
 	/* For tests to look at, or to set: what set() shall do next. */
