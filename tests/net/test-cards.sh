@@ -156,10 +156,10 @@ check_eq "nobody touches it: the card says so" "$out" "status 2
 18 TouchTimeout"
 card 0 patience 300
 began=$(now_ms)
-out=$(ask dh 2:0 123456 leave 2000)
+out=$(ask dh 2:0 123456 leave 3000)
 check_eq "the deadline holds though the call blocks" "$out" "status 2
 18 TouchTimeout"
-echo "# deadline of 2000 ms: $(($(now_ms) - began)) ms"
+echo "# deadline of 3000 ms: $(($(now_ms) - began)) ms"
 # The card itself waits on for its touch, whoever has gone, if the command has come to it; and pcscd needs a moment to see that nobody
 # wants its answer.
 usable() {
