@@ -267,6 +267,7 @@ stage_resident() {
 		AllowedIPs = 10.8.0.3/32
 	CONF
 	chmod 600 "$NET_TMP/laptop/wireguard/home.conf"
+	# shellcheck disable=SC2119
 	stage_tunnel
 }
 
@@ -276,6 +277,7 @@ stage_call() {
 }
 
 # Starts wgfido-tunnel for IFACE (home), and has wg-quick make of it what its file says.
+# shellcheck disable=SC2120 # the demo gives it another interface
 stage_tunnel() {
 	local iface=${1:-home}
 
