@@ -226,7 +226,7 @@ void device_peer_remove(struct peer *p)
 	device_session_end(d, &p->previous);
 	device_session_end(d, &p->next);
 	if (p->stage)
-		d->path_ops->drop_staged(d->path, p);
+		d->path_ops->drop_staged(d->path, p, false);
 	attention_drop(d, p);
 	device_unlock(d);
 	sodium_memzero(p, sizeof(*p));

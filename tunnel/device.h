@@ -63,8 +63,9 @@ struct path_ops {
 	 * that may be sent with. Tells traffic as the out thread does (peer_note_sent).
 	 */
 	void (*send_staged)(void *path, struct peer *peer, uint64_t now_us, bool always_one);
-	/* Throws away what is staged. The path allocates peer->stage, and here is where it ends. Both locks ARE held. */
-	void (*drop_staged)(void *path, struct peer *peer);
+	/* Throws away what is staged; tell: their senders are told that they cannot be sent (tunnel/unreachable.h). The path allocates
+	 * peer->stage, and here is where it ends. Both locks ARE held. */
+	void (*drop_staged)(void *path, struct peer *peer, bool tell);
 	/* New sockets. *port 0: any, which is then told. fwmark 0: none. The old ones stay when it fails. */
 	int (*rebind)(void *path, uint16_t *port, uint32_t fwmark);
 	/* The session is about to be freed: wipes what the ciphers keep of its keys. Both locks ARE held. May be NULL. */

@@ -177,10 +177,10 @@ void handshake_begin(struct handshake *h, bool retry, struct instant now)
 	if (!may_begin(h)) {
 		struct device *d = h->control->device;
 
-		/* What waits for a tunnel that is closed does not go out when it is opened. */
+		/* What waits for a tunnel that is closed does not go out when it is opened: as with no peer at all. */
 		device_lock(d);
 		if (h->peer->stage)
-			d->path_ops->drop_staged(d->path, h->peer);
+			d->path_ops->drop_staged(d->path, h->peer, true);
 		device_unlock(d);
 		return;
 	}
@@ -337,7 +337,7 @@ static void give_up(struct handshake *h, uint64_t now_us)
 	handshake_abandon(h);
 	device_lock(d);
 	if (h->peer->stage)
-		d->path_ops->drop_staged(d->path, h->peer);
+		d->path_ops->drop_staged(d->path, h->peer, false);
 	device_unlock(d);
 	if (!h->timers.zero_keys_us)
 		h->timers.zero_keys_us = now_us + TIMERS_ZERO_KEYS_US;
@@ -418,7 +418,7 @@ void handshake_close_locked(struct handshake *h)
 	device_session_end(d, &p->previous);
 	device_session_end(d, &p->next);
 	if (p->stage)
-		d->path_ops->drop_staged(d->path, p);
+		d->path_ops->drop_staged(d->path, p, false);
 	atomic_store(&p->traffic.unanswered_since_us, 0);
 	atomic_store(&p->traffic.unacknowledged_since_us, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What segmenting and coalescing need of IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293) and UDP (RFC 768): fields at their offsets,
+ * What segmenting, coalescing and ICMP's answers need of IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293), UDP (RFC 768) and ICMP: fields at their offsets,
  * unaligned, and the Internet checksum (RFC 1071).
  */
 #pragma once
@@ -14,8 +14,10 @@
 #define INET6_HEADER 40u
 #define TCP_HEADER 20u
 #define UDP_HEADER 8u
+#define INET_ICMP 1
 #define INET_TCP 6
 #define INET_UDP 17
+#define INET_ICMP6 58
 
 /* Offsets. */
 #define INET4_TOS 1
@@ -26,9 +28,13 @@
 #define INET4_PROTOCOL 9
 #define INET4_CHECKSUM 10
 #define INET4_SOURCE 12
+#define INET4_DESTINATION 16
 #define INET6_LENGTH 4 /* of what follows the header */
 #define INET6_NEXT 6
+#define INET6_HOPS 7
 #define INET6_SOURCE 8
+#define INET6_DESTINATION 24
+#define ICMP_CHECKSUM 2
 #define TCP_SEQUENCE 4
 #define TCP_ACK 8
 #define TCP_DATA_OFFSET 12
@@ -120,7 +126,7 @@ static inline void inet_store(uint8_t *at, uint16_t checksum)
 	memcpy(at, &checksum, sizeof(checksum));
 }
 
-/* The pseudo-header of TCP and UDP (RFC 9293 section 3.1, RFC 8200 section 8.1). addresses: source, then destination. */
+/* The pseudo-header of TCP, UDP and ICMPv6 (RFC 9293 section 3.1, RFC 8200 section 8.1). addresses: source, then destination. */
 static inline uint64_t inet_pseudo(bool v6, const uint8_t *addresses, uint8_t protocol, uint32_t len)
 {
 	uint8_t rest[8] = { (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, protocol };

@@ -10,6 +10,7 @@
 #include "tunnel/gro.h"
 #include "tunnel/gso.h"
 #include "tunnel/path.h"
+#include "tunnel/ratelimit.h"
 #include "tunnel/stage.h"
 #include "tunnel/udp.h"
 
@@ -43,6 +44,7 @@ struct out {
 	struct run run;
 	uint8_t *room; /* a header and a packet as TUN gives them */
 	struct stages *stages;
+	struct bucket unreachable; /* answers to packets that nobody is there for */
 	uint64_t now_us;
 	bool may_wait; /* for room in the socket, in this turn */
 	struct endpoint refused; /* whose source address the kernel did not take */
@@ -107,3 +109,5 @@ void *path_in_main(void *path);
 void path_flush(struct path *p);
 /* Out lock held. As path_ops.send_staged. */
 void path_out_staged(struct path *p, struct peer *peer, bool always_one);
+/* Out lock held. Nobody is there for the packet, and its sender is told. */
+void path_refuse(struct path *p, const uint8_t *packet, size_t len, uint64_t now_us);

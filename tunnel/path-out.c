@@ -7,6 +7,7 @@
 
 #include "tunnel/inet.h"
 #include "tunnel/path-impl.h"
+#include "tunnel/unreachable.h"
 
 /* RFC 6040 section 4.1, as the kernel's WireGuard has it: the two bits are copied, but for a mark, which the outer header must not
  * begin with. */
@@ -106,6 +107,19 @@ static void stage_all(struct path *p, struct peer *peer, struct gso *g)
 	peer_raise(peer, PEER_NEED_HANDSHAKE);
 }
 
+void path_refuse(struct path *p, const uint8_t *packet, size_t len, uint64_t now_us)
+{
+	uint8_t answer[TUN_HEADER + UNREACHABLE_MAX] = { 0 }; /* the header says that there is nothing to know of it */
+	const size_t n = unreachable_answer(answer + TUN_HEADER, packet, len);
+	ssize_t written;
+
+	if (n == 0 || !bucket_take(&p->out.unreachable, UNREACHABLE_BURST, UNREACHABLE_RATE_US, now_us))
+		return;
+	/* What TUN does not take is lost, as any answer may be. */
+	written = write(p->tun.fd, answer, TUN_HEADER + n);
+	(void)written;
+}
+
 /* One packet as TUN gave it. How many segments it had. */
 static unsigned int out_packet(struct path *p, const struct virtio_net_hdr *h, uint8_t *packet, size_t len)
 {
@@ -116,7 +130,11 @@ static unsigned int out_packet(struct path *p, const struct virtio_net_hdr *h, u
 	uint8_t ecn;
 
 	/* A peer that is nowhere yet must call us first, as with the kernel's WireGuard. */
-	if (!peer || !endpoint_known(&peer->endpoint) || gso_begin(&g, h, packet, len) < 0)
+	if (!peer || !endpoint_known(&peer->endpoint)) {
+		path_refuse(p, packet, len, p->out.now_us);
+		return 1;
+	}
+	if (gso_begin(&g, h, packet, len) < 0)
 		return 1;
 	/* A session has come up, and control is about to send what waits: that goes first. */
 	session = peer_sending(peer);

@@ -187,10 +187,15 @@ static void send_staged(void *path, struct peer *peer, uint64_t now_us, bool alw
 	device_path_unlock(p->device, DEVICE_OUT);
 }
 
-static void drop_staged(void *path, struct peer *peer)
+static void drop_staged(void *path, struct peer *peer, bool tell)
 {
 	struct path *p = path;
+	const uint64_t now_us = path_now_us();
+	const uint8_t *packet;
+	size_t len;
 
+	while (tell && (packet = stage_take(p->out.stages, &peer->stage, &len)))
+		path_refuse(p, packet, len, now_us);
 	stage_drop(p->out.stages, &peer->stage);
 }
 

@@ -9,7 +9,8 @@ tunnel_libtunnel_a_SOURCES += \
 	tunnel/settle.c tunnel/settle.h \
 	tunnel/stage.c tunnel/stage.h \
 	tunnel/tun.c tunnel/tun.h \
-	tunnel/udp.c tunnel/udp-receive.c tunnel/udp.h
+	tunnel/udp.c tunnel/udp-receive.c tunnel/udp.h \
+	tunnel/unreachable.c tunnel/unreachable.h
 TUNNEL_LIBS += $(DL_LIBS)
 
 UNIT_TESTS += tests/unit/test-aead
@@ -26,6 +27,11 @@ tests_unit_test_offload_SOURCES = tests/unit/test-offload.c tests/unit/offload-p
 tests_unit_test_offload_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_offload_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-unreachable
+tests_unit_test_unreachable_SOURCES = tests/unit/test-unreachable.c tests/unit/offload-packets.h tests/unit/unit.h
+tests_unit_test_unreachable_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_unreachable_LDADD = $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
 check_LIBRARIES += tests/unit/libpathfixture.a
 tests_unit_libpathfixture_a_SOURCES = tests/unit/path-fixture.c tests/unit/path-fixture.h
 tests_unit_libpathfixture_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
@@ -36,7 +42,16 @@ tests_unit_test_path_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_path_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=poll
 tests_unit_test_path_LDADD = tests/unit/libpathfixture.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
 
-FUZZ_TARGETS += tests/fuzz/fuzz-offload tests/fuzz/fuzz-path-in
+UNIT_TESTS += tests/unit/test-path-refuse
+tests_unit_test_path_refuse_SOURCES = tests/unit/test-path-refuse.c tests/unit/offload-packets.h tests/unit/unit.h
+tests_unit_test_path_refuse_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_path_refuse_LDADD = tests/unit/libpathfixture.a $(TUNNEL_LIBS) $(CMOCKA_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-offload tests/fuzz/fuzz-path-in tests/fuzz/fuzz-unreachable
+tests_fuzz_fuzz_unreachable_SOURCES = tests/fuzz/fuzz-unreachable.c tests/unit/offload-packets.h
+tests_fuzz_fuzz_unreachable_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_unreachable_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_unreachable_LDADD = tests/fuzz/libreplay.a $(TUNNEL_LIBS)
 tests_fuzz_fuzz_offload_SOURCES = tests/fuzz/fuzz-offload.c tests/unit/offload-packets.h
 tests_fuzz_fuzz_offload_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_offload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)

@@ -39,6 +39,7 @@
 #				for what must not be answered
 #	net_lost	reads what ping says: prints how many packets it can tell of, how many of these were lost, and how many came
 #				twice. The last forty it cannot tell of: ping does not wait for what it sent last.
+#	wg_refuses NS ADDR	true when a connection to ADDR fails within NET_PATIENCE, with "No route to host"
 #
 # Checks
 #	eventually CMD...	polls CMD (about every 50 ms) until it is true; false after NET_PATIENCE seconds, which a slow and busy machine
@@ -386,12 +387,25 @@ wg_handshake()
 	net_in "$1" wg show "$2" latest-handshakes | awk -v k="$3" '$1 == k { t = $2 } END { print t + 0 }'
 }
 
+wg_refuses()
+{
+	local out=''
+
+	out=$(net_in "$1" timeout "$NET_PATIENCE" bash -c ": <'/dev/tcp/$2/9'" 2>&1)
+	[[ $out = *"No route to host"* ]]
+}
+
 wg_pings()
 {
-	local seconds=${3:-$NET_PATIENCE}
+	local seconds=${3:-$NET_PATIENCE} end='' left=''
 
-	# -w counts from the start, -c 1 ends with the first answer.
-	net_in "$1" ping -q -n -i 0.2 -c 1 -w "$seconds" "$2" >/dev/null 2>&1
+	end=$(($(now_ms) + seconds * 1000))
+	while left=$(((end - $(now_ms) + 999) / 1000)) && [ "$left" -gt 0 ]; do
+		# -w counts from the start, -c 1 ends with the first answer; "unreachable" ends it too, but that may change.
+		net_in "$1" ping -q -n -i 0.2 -c 1 -w "$left" "$2" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 net_lost()

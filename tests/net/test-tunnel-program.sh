@@ -61,6 +61,39 @@ own() { quick env WGFIDO_TUNNEL="$NET_BUILD/tunnel/wgfido-tunnel" bash "$quick_b
 check "wgfido-quick brings it up" own up "$conf"
 check "a packet passes" wg_pings laptop 10.8.0.2
 check_eq "its hook sees the interface" "$(cat "$NET_TMP/hook")" 1
+
+# Who is not there: no peer has the address, or the one that has it is nowhere yet. Said at once, whatever the reverse path filter.
+udp_refused() {
+	net_in laptop /usr/bin/python3 - "$1" "$NET_PATIENCE" <<-'PYTHON'
+		import errno, socket, sys
+		v6 = ":" in sys.argv[1]
+		s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+		# IPV6_RECVERR, IP_RECVERR: as resolvers do
+		s.setsockopt(*((socket.IPPROTO_IPV6, 25) if v6 else (socket.IPPROTO_IP, 11)), 1)
+		s.settimeout(int(sys.argv[2]))
+		s.connect((sys.argv[1], 9))
+		s.send(b"is anybody there?")
+		try:
+		    s.recv(1)
+		except OSError as e:
+		    sys.exit(e.errno != errno.EHOSTUNREACH)
+		sys.exit(1)
+	PYTHON
+}
+net_in laptop wg set home peer "$(wg genkey | wg pubkey)" allowed-ips 10.8.0.98/32,fd08::62/128
+for address in 10.8.0.98 10.8.0.99 fd08::62 fd08::63; do
+	ip -n laptop route add "$address" dev home
+done
+for filter in 0 1 2; do
+	net_in laptop bash -c "echo $filter | tee /proc/sys/net/ipv4/conf/{all,home}/rp_filter >/dev/null" || fail "rp_filter cannot be set"
+	check "a connection to nobody fails at once, rp_filter $filter" wg_refuses laptop 10.8.0.99
+	check "so it does to a peer without an endpoint" wg_refuses laptop 10.8.0.98
+done
+check "so it does with IPv6" wg_refuses laptop fd08::63
+check "and to a peer without an endpoint" wg_refuses laptop fd08::62
+check "and so does a datagram" udp_refused 10.8.0.99
+check "and one of IPv6" udp_refused fd08::63
+check "whoever is there is there" wg_pings laptop 10.8.0.2
 check_not "up again" own up "$conf"
 check "and it goes on" wg_pings laptop 10.8.0.2
 check "it takes it down" own down "$conf"

@@ -41,6 +41,7 @@ stage_set --no-udev
 stage_resident
 check "the agent stands back from it" eventually is closed
 no_packet "before approval"
+check "a connection fails at once" wg_refuses laptop 10.8.0.2
 check_eq "wg shows a handle for its key" "$(laptop wg show home private-key | cut -c 1-16)" wgfido/resident/
 
 open_again "as initiator"

@@ -248,6 +248,9 @@ static void test_approval_over(void **state)
 	assert_int_equal(a->n_received_data, at_a);
 	assert_int_equal(b->n_received_data, at_b);
 	assert_int_equal(a->n_sent[2], 0);
+	/* Each of a's packets, and whoever sent it was told; to b the other end is silent and no more. */
+	assert_int_equal(a->n_refused, 300);
+	assert_int_equal(b->n_refused, 0);
 	/* Nothing of before is sent when it is open again. */
 	a->slow->closed = false;
 	a->slow->key.changed(a->slow->key.changed_userdata);

@@ -138,10 +138,12 @@ static void path_send_staged(void *path, struct peer *p, uint64_t now_us, bool a
 	device_path_unlock(&n->device, DEVICE_OUT);
 }
 
-static void path_drop_staged(void *path, struct peer *p)
+static void path_drop_staged(void *path, struct peer *p, bool tell)
 {
 	struct node *n = path;
 
+	if (tell)
+		n->n_refused += p->stage->n;
 	n->n_dropped_staged += p->stage->n;
 	free(p->stage);
 	p->stage = NULL;

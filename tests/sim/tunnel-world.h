@@ -43,7 +43,7 @@ struct node {
 	/* What was seen. */
 	unsigned int n_sent[5], n_bytes_sent; /* datagrams by type */
 	unsigned int n_received_data, n_keepalives, n_bad, n_replayed;
-	unsigned int n_dropped_staged;
+	unsigned int n_dropped_staged, n_refused; /* and of them those whose senders were told */
 	uint8_t last_message[4][148]; /* the last one sent of each type, for replaying */
 	bool deaf;	  /* nothing reaches it */
 	bool alive;

@@ -12,8 +12,9 @@ static inline void no_path_send_staged(void *path, struct peer *peer, uint64_t n
 	(void)always_one;
 }
 
-static inline void no_path_drop_staged(void *path, struct peer *peer)
+static inline void no_path_drop_staged(void *path, struct peer *peer, bool tell)
 {
 	(void)path;
 	(void)peer;
+	(void)tell;
 }

@@ -530,7 +530,7 @@ static void test_commotion(void **state)
 			assert_int_equal(path_ops.rebind(t->b.path, &port, 0), 0);
 			device_lock(&t->a.device);
 			t->a.peer->endpoint.to.in.sin_port = htons(port);
-			path_ops.drop_staged(t->a.path, t->a.peer);
+			path_ops.drop_staged(t->a.path, t->a.peer, false);
 			device_unlock(&t->a.device);
 		}
 		while (path_fixture_read(&t->a, t->got, sizeof(t->got), 0) > 0 || path_fixture_read(&t->b, t->got, sizeof(t->got), 0) > 0)
