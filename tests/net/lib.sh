@@ -42,7 +42,7 @@
 #	wg_refuses NS ADDR	true when a connection to ADDR fails within NET_PATIENCE, with "No route to host"
 #
 # Checks
-#	eventually CMD...	polls CMD (about every 50 ms) until it is true; false after NET_PATIENCE seconds, which a slow and busy machine
+#	eventually CMD...	polls CMD (every 50 ms or more) until it is true; false after NET_PATIENCE seconds, which a slow and busy machine
 #				does not need either: what shall come true
 #	wait_for SECONDS CMD...	the same for SECONDS (may be a fraction): where the time is what is claimed
 #	never_for SECONDS CMD...	true when CMD stays false for SECONDS
@@ -125,25 +125,50 @@ check_eq()
 	fi
 }
 
-# /proc/uptime is CLOCK_BOOTTIME in hundredths and needs no process.
-now_ms()
+# NET_NOW: /proc/uptime is CLOCK_BOOTTIME in hundredths and needs no process.
+net_clock()
 {
 	local up
 
 	read -r up _ </proc/uptime
 	up=${up/./}
-	echo $((10#$up * 10))
+	NET_NOW=$((10#$up * 10))
 }
 
+now_ms()
+{
+	net_clock
+	echo "$NET_NOW"
+}
+
+# Milliseconds, without a process: where a processor is emulated, each of them is a tenth of a second of it. Nobody ever writes
+# into the pipe.
+net_pause()
+{
+	local seconds
+
+	printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+	[ -p /run/net-never ] || mkfifo /run/net-never 2>/dev/null || :
+	read -rt "$seconds" _ <>/run/net-never || :
+}
+
+# A look that is long leaves as much time again to what it waits for.
 wait_for()
 {
-	local seconds=$1 end
+	local seconds=$1 end part=000 look
 
 	shift
-	end=$(awk -v s="$seconds" -v n="$(now_ms)" 'BEGIN { printf "%d", n + s * 1000 }')
-	until "$@"; do
-		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.05
+	[[ $seconds != *.* ]] || part=${seconds#*.}000
+	net_clock
+	end=$((NET_NOW + ${seconds%%.*} * 1000 + 10#${part:0:3}))
+	while :; do
+		look=$NET_NOW
+		! "$@" || return 0
+		net_clock
+		[ "$NET_NOW" -lt "$end" ] || return 1
+		look=$((NET_NOW - look))
+		net_pause $((look < 50 ? 50 : look < 500 ? look : 500))
+		net_clock
 	done
 }
 
