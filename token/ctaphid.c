@@ -9,6 +9,7 @@
 #define INIT_REPLY_SIZE 17
 #define BACKOFF_FIRST_US (50 * US_PER_MS)
 #define BACKOFF_MAX_US US_PER_SEC
+#define CUT_OFF_MAX 3
 
 void ctaphid_init(struct ctaphid *c, struct transport *t, void (*status)(void *userdata, uint8_t status), void *userdata)
 {
@@ -222,6 +223,7 @@ int ctaphid_transact(struct ctaphid *c, uint8_t command, const uint8_t *request,
 	size_t *ret_len, uint64_t deadline_us)
 {
 	uint64_t backoff = BACKOFF_FIRST_US;
+	unsigned int cut_off = 0;
 	int r;
 
 	c->error = 0;
@@ -234,6 +236,9 @@ int ctaphid_transact(struct ctaphid *c, uint8_t command, const uint8_t *request,
 			r = receive_reply(c, command, reply, size, ret_len, deadline_us);
 		if (r == -ETIMEDOUT || r == -ECANCELED)
 			cancel_at_token(c, reply, size);
+		/* It never had the whole of the request, so nothing has come of it. */
+		if (r == -EREMOTEIO && c->error == CTAPHID_ERR_MSG_TIMEOUT && cut_off++ < CUT_OFF_MAX)
+			r = -EBUSY;
 		if (r != -EBUSY)
 			break;
 		r = back_off(c, &backoff, deadline_us);

@@ -19,6 +19,7 @@
 
 enum ctaphid_error {
 	CTAPHID_ERR_INVALID_COMMAND = 0x01,
+	CTAPHID_ERR_MSG_TIMEOUT = 0x05,
 	CTAPHID_ERR_CHANNEL_BUSY = 0x06,
 	CTAPHID_ERR_LOCK_REQUIRED = 0x0a,
 };
@@ -51,8 +52,8 @@ int ctaphid_connect(struct ctaphid *c, uint64_t deadline_us);
 int ctaphid_resume(struct ctaphid *c, uint32_t cid, uint64_t deadline_us);
 
 /*
- * Sends a request and waits for its reply: CHANNEL_BUSY is tried again with back-off (-EBUSY at the deadline), KEEPALIVE goes to
- * the callback. -EREMOTEIO: the token answered CTAPHID_ERROR, see error. -EPROTO, -EMSGSIZE: the token broke the
+ * Sends a request and waits for its reply: CHANNEL_BUSY is tried again with back-off (-EBUSY at the deadline), a few times too what
+ * the token gave up because the rest of the request did not come in time (a machine that is overloaded); KEEPALIVE goes to the callback. -EREMOTEIO: the token answered CTAPHID_ERROR, see error. -EPROTO, -EMSGSIZE: the token broke the
  * protocol, or request or reply are too long. *ret_len is written on success only.
  */
 int ctaphid_transact(struct ctaphid *c, uint8_t command, const uint8_t *request, size_t len, uint8_t *reply, size_t size,

@@ -352,6 +352,38 @@ static void test_error_of_the_token(void **state)
 	assert_int_equal(f->hid.error, 0x0b);
 }
 
+static void answer_cut_off(struct fake_token *t, const uint8_t *report)
+{
+	struct fixture *f = t->userdata;
+
+	if (f->busy == 0) {
+		echo(t, report);
+	} else if (fake_token_take(t, report)) {
+		f->busy--;
+		f->n_requests++;
+		fake_token_queue(t, t->cid, CTAPHID_ERROR, "\x05", 1, 0);
+	}
+}
+
+/* The token had not the whole request in time. It may be the machine, and it may be the token. */
+static void test_cut_off_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_token(f);
+	f->token.on_write = answer_cut_off;
+	f->busy = 2;
+	memcpy(f->request, "again", 5);
+	assert_int_equal(transact(f, 5, in_seconds(f, 10)), 0);
+	assert_int_equal(f->n_requests, 3);
+	assert_memory_equal(f->reply, "again", 5);
+
+	f->busy = 1000000;
+	assert_int_equal(transact(f, 5, in_seconds(f, 10)), -EREMOTEIO);
+	assert_int_equal(f->hid.error, CTAPHID_ERR_MSG_TIMEOUT);
+	assert_int_equal(f->n_requests, 3 + 4);
+}
+
 #define REPORT(...) ((const uint8_t[]){1, 2, 3, 4, __VA_ARGS__})
 
 static void test_garbage(void **state)
@@ -482,6 +514,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_floods_hit_the_deadline, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silence_and_late_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_is_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cut_off_is_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_error_of_the_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reply_longer_than_the_buffer, setup, teardown),
