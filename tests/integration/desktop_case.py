@@ -6,6 +6,7 @@ anywhere on a notification is one on its only action."""
 import glob
 import mmap
 import os
+import select
 import shutil
 import struct
 import subprocess
@@ -139,33 +140,36 @@ class DesktopCase(PromptCase):
                 rows.append(bytes(rgb))
         return Picture(WIDTH, HEIGHT, rows)
 
-    def all_sleep(self, pid="self"):
-        """Nobody here has anything to draw, or to say to one who draws, however slow the machine is."""
+    def turns(self, pids):
+        """How often each of these processes and their descendants has run; None where one still wants to."""
+        all_of_them = {}
         try:
-            for task in glob.glob("/proc/%s/task/*" % pid):
-                with open(task + "/stat", encoding="utf-8") as f:
-                    busy = f.read().rsplit(")", 1)[1].split()[0] in "RD"
+            for task in [task for pid in pids for task in glob.glob("/proc/%s/task/*" % pid)]:
+                with open(task + "/status", encoding="utf-8") as f:
+                    status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
                 with open(task + "/children", encoding="utf-8") as f:
-                    children = f.read().split()
-                if (busy and pid != "self") or not all(map(self.all_sleep, children)):
-                    return False
+                    below = self.turns(f.read().split())
+                if below is None or status["State"][0] in "RD":
+                    return None
+                all_of_them.update(below)
+                all_of_them[task] = status["voluntary_ctxt_switches"], status["nonvoluntary_ctxt_switches"]
         except (FileNotFoundError, ProcessLookupError):
-            return False  # one that has just ended: what it said last may be on its way
-        return True
+            return None  # it has just ended: what it said last may be on its way
+        return all_of_them
+
+    def activity(self):
+        """Of all who draw, and who tell them what: not of the broker and a token that blinks."""
+        return self.turns(p.pid for p in self.processes if p.poll() is None)
 
     def wait_window(self, what, where=lambda box: True):
-        """Around all that is on the screen, once it does not change any more."""
-        seen = [None]
-
+        """Around all that is on the screen, once nobody has anything to draw any more, or to say to one who draws."""
         def still():
-            picture = self.look()
-            if self.all_sleep() and picture.rows == seen[0]:
-                found = picture.box(lambda r, g, b: r + g + b < 750)
-                if found and where(found):
-                    return found
-            seen[0] = picture.rows
-            subprocess.run(["sleep", "0.2"], check=True)
-            return None
+            before, picture = self.activity(), self.look()
+            select.select([], [], [], 0.2)
+            if before is None or before != self.activity() or picture.rows != self.look().rows:
+                return None
+            found = picture.box(lambda r, g, b: r + g + b < 750)
+            return found if found and where(found) else None
         return self.wait_for(still, what)
 
     def wait_blank(self):
