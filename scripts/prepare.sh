@@ -11,8 +11,10 @@ case $(dpkg --print-architecture 2>/dev/null) in
 amd64) packages_build="$packages_build libipsec-mb-dev" ;;
 esac
 packages_run="dbus-daemon iproute2 iputils-ping wireguard-tools wireguard-go procps util-linux jq"
+# What configure looks for besides, for the tests.
+packages_configure="libcmocka-dev python3"
 # What the tests use besides.
-packages_test="clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-dbus python3-dbusmock python3-gi polkitd
+packages_test="clang libclang-rt-14-dev llvm-14 python3-dbus python3-dbusmock python3-gi polkitd
 	gcc-arm-none-eabi
 	xvfb xdotool notification-daemon dunst pinentry-gtk2 desktop-file-utils
 	pcscd vsmartcard-vpcd opensc
