@@ -152,15 +152,24 @@ net_pause()
 	read -rt "$seconds" _ <>/run/net-never || :
 }
 
+# NET_MS: the milliseconds of seconds that may be a fraction
+net_ms()
+{
+	local part=000
+
+	[[ $1 != *.* ]] || part=${1#*.}000
+	NET_MS=$((10#0${1%%.*} * 1000 + 10#${part:0:3}))
+}
+
 # A look that is long leaves as much time again to what it waits for.
 wait_for()
 {
-	local seconds=$1 end part=000 look
+	local end look
 
+	net_ms "$1"
 	shift
-	[[ $seconds != *.* ]] || part=${seconds#*.}000
 	net_clock
-	end=$((NET_NOW + ${seconds%%.*} * 1000 + 10#${part:0:3}))
+	end=$((NET_NOW + NET_MS))
 	while :; do
 		look=$NET_NOW
 		! "$@" || return 0
@@ -422,13 +431,17 @@ wg_refuses()
 
 wg_pings()
 {
-	local seconds=${3:-$NET_PATIENCE} end='' left=''
+	local end='' left=''
 
-	end=$(($(now_ms) + seconds * 1000))
-	while left=$(((end - $(now_ms) + 999) / 1000)) && [ "$left" -gt 0 ]; do
-		# -w counts from the start, -c 1 ends with the first answer; "unreachable" ends it too, but that may change.
+	net_ms "${3:-$NET_PATIENCE}"
+	net_clock
+	end=$((NET_NOW + NET_MS))
+	while left=$(((end - NET_NOW + 999) / 1000)) && [ "$left" -gt 0 ]; do
+		# -w is in whole seconds and counts from the start, -c 1 ends with the first answer; "unreachable" ends it too, but that may
+		# change.
 		net_in "$1" ping -q -n -i 0.2 -c 1 -w "$left" "$2" >/dev/null 2>&1 && return 0
-		sleep 0.1
+		net_pause 100
+		net_clock
 	done
 	return 1
 }
