@@ -61,7 +61,7 @@ NET_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NET_BUILD=$(cd "${top_builddir:-.}" && pwd)
 NET_OK=0
 # Nothing that passes takes as long; an initiation that found nobody is repeated only after 5 s, and that may happen more than once.
-NET_PATIENCE=60
+NET_PATIENCE=${NET_PATIENCE:-60}
 
 skip()
 {

@@ -26,15 +26,12 @@ both_enrol() {
 	stage_home_up
 }
 
-# A packet in the very moment in which a peer is renewed finds no peer: ping ends there, with "unreachable".
-answered() { wg_pings laptop "$1" 20 || wg_pings laptop "$1" 20; }
-
 passes() {
 	local office=''
 
-	answered 10.7.0.2 &
+	wg_pings laptop 10.7.0.2 &
 	office=$!
-	answered 10.8.0.2 && wait $office
+	wg_pings laptop 10.8.0.2 && wait $office
 }
 
 open_both() {
@@ -84,7 +81,7 @@ closes() {
 	export -f unit_kill freeze_both full_main_pid
 	# For what is open again a second later somebody has to look meanwhile.
 	if [ -n "$back" ]; then
-		wait_for 60 keys_gone "$psk" &
+		eventually keys_gone "$psk" &
 		watch=$!
 	fi
 	# shellcheck disable=SC2016 # for the other shell

@@ -39,12 +39,13 @@ full_uninstall() {
 
 full_broker_answers() { wgfido status >/dev/null 2>&1; }
 full_token_known() { wgfido tokens 2>/dev/null | grep -qF "uhid/$1"; }
+full_token_unknown() { ! full_token_known "$1"; }
 full_main_pid() { systemctl show -P MainPID "$1"; }
 
 full_units() {
 	systemctl enable --quiet wgfidod wgfido-rotate
 	systemctl start wgfidod wgfido-rotate || fail "the units do not start"
-	wait_for 20 full_broker_answers || fail "the broker does not answer"
+	eventually full_broker_answers || fail "the broker does not answer"
 }
 
 full_end() {
@@ -98,6 +99,8 @@ stage_reload() {
 }
 
 full_plug() {
+	# The one that was pulled before is not taken for this one.
+	eventually full_token_unknown "$1" || fail "the broker still has a key $1"
 	vm_plug "$@"
-	wait_for 20 full_token_known "$1" || fail "the broker does not see the key $1"
+	eventually full_token_known "$1" || fail "the broker does not see the key $1"
 }

@@ -95,7 +95,7 @@ vm_plug_into() {
 	[ $# -gt 0 ] || set -- --touch auto
 	net_start - "key-$name" wgfido-softtoken run --state "$NET_TMP/$name.key" "$how" --control "$NET_TMP/$name.touch" \
 		--name "$name" --quiet "$@"
-	wait_for 10 vm_has_node "$name" || fail "the key $name has no hidraw node"
+	eventually vm_has_node "$name" || fail "the key $name has no hidraw node"
 }
 
 vm_unplug() {

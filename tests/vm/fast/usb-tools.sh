@@ -30,10 +30,10 @@ used() { awk '$1 == "hs" && $3 == "006"' /sys/devices/platform/vhci_hcd.0/status
 check_eq "each on a port of its own" "$(used)" 2
 vm_unplug blue KILL
 gone() { ! test -e "$usb"; }
-check "killed: the device is gone from the bus" wait_for 10 gone
+check "killed: the device is gone from the bus" eventually gone
 check_not "and its node" test -e "$node"
 vm_unplug red
-check "ended: gone as well" wait_for 10 vm_no_hid red
+check "ended: gone as well" eventually vm_no_hid red
 vm_plug_usb blue
 check "plugged in again it answers" fido2-token -I "$(vm_node blue)"
 
@@ -41,4 +41,4 @@ check "plugged in again it answers" fido2-token -I "$(vm_node blue)"
 port=$(awk '$1 == "hs" && $3 == "006" { print $2 + 0 }' /sys/devices/platform/vhci_hcd.0/status)
 echo "$port" >/sys/devices/platform/vhci_hcd.0/detach
 ended() { ! kill -0 "$(net_pid key-blue)" 2>/dev/null; }
-check "detached by the kernel it ends" wait_for 10 ended
+check "detached by the kernel it ends" eventually ended

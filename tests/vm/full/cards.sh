@@ -15,29 +15,29 @@ check "the rule for pcscd is where polkit reads it" test -e "$rule"
 if [ -e /usr/share/polkit-1/actions/org.debian.pcsc-lite.policy ]; then
 	mv "$rule" "$NET_TMP/rule"
 	systemctl restart polkit pcscd.socket wgfidod
-	check "without its rule the broker is denied, and says so" wait_for 40 says_denied
+	check "without its rule the broker is denied, and says so" eventually says_denied
 	check "doctor names the rule" sh -c 'wgfido doctor | grep -q "the rule for it is missing"'
 	cp "$NET_TMP/rule" "$rule"
 	systemctl restart polkit
 fi
 systemctl restart pcscd.socket wgfidod
-check "pcscd is started by its socket" wait_for 40 pcscd_listens
+check "pcscd is started by its socket" eventually pcscd_listens
 mkfifo "$NET_TMP/card"
 "$NET_BUILD/tests/card/vicc" 35963 <"$NET_TMP/card" >"$NET_TMP/card.log" 2>&1 &
 exec 9>"$NET_TMP/card"
 echo insert >&9
-check "the card is a token" wait_for 40 card_is_listed
+check "the card is a token" eventually card_is_listed
 wgfido tokens
-check "with what it can do" wait_for 20 sh -c 'wgfido tokens | grep -q "openpgp piv"'
-check "its serial number and tries" wait_for 20 sh -c 'wgfido tokens | grep -q "serial *123456" && wgfido tokens | grep -q "3 tries left"'
+check "with what it can do" eventually sh -c 'wgfido tokens | grep -q "openpgp piv"'
+check "its serial number and tries" eventually sh -c 'wgfido tokens | grep -q "serial *123456" && wgfido tokens | grep -q "3 tries left"'
 check "doctor knows it" sh -c 'wgfido doctor | grep -q "The smart card .* (123456) can open tunnels"'
 
 systemctl restart pcscd
 echo pull >&9
-wait_for 20 pcscd_listens || fail "pcscd does not come back"
-check "it is gone with pcscd" wait_for 40 sh -c '! wgfido tokens | grep -q "id *card-"'
+eventually pcscd_listens || fail "pcscd does not come back"
+check "it is gone with pcscd" eventually sh -c '! wgfido tokens | grep -q "id *card-"'
 echo insert >&9
-check "and back with it" wait_for 60 card_is_listed
+check "and back with it" eventually card_is_listed
 echo pull >&9
-check "taken out" wait_for 20 sh -c '! wgfido tokens | grep -q "id *card-"'
+check "taken out" eventually sh -c '! wgfido tokens | grep -q "id *card-"'
 exec 9>&-

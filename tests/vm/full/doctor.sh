@@ -13,7 +13,7 @@ doctor_says() {
 }
 all_well() { doctor_says 0 && grep -qx 'All is well.' "$NET_TMP/doctor"; }
 is_all_well() {
-	wait_for 30 all_well || { cat "$NET_TMP/doctor"; fail "${1:-all is well}: not so"; }
+	eventually all_well || { cat "$NET_TMP/doctor"; fail "${1:-all is well}: not so"; }
 	ok "${1:-all is well}"
 }
 findings() { sed -n 's/^wrong  *//p' "$NET_TMP/doctor"; }
@@ -24,7 +24,7 @@ finds_one() {
 	doctor_says 1 && [ "$(findings | wc -l)" = 1 ] && findings | grep -q "$1" && mends | grep -q "$2"
 }
 finds() {
-	wait_for 30 finds_one "$2" "$3" || { cat "$NET_TMP/doctor"; fail "$1: not found"; }
+	eventually finds_one "$2" "$3" || { cat "$NET_TMP/doctor"; fail "$1: not found"; }
 	ok "$1: $(findings) -> $(mends)"
 }
 # Does what doctor says.
@@ -43,11 +43,11 @@ stage_office
 full_plug blue
 check "root enrols" wgfido enroll office --yes
 stage_office_gateway
-wait_for 20 is_state office closed || fail "the interface is not closed"
+eventually is_state office closed || fail "the interface is not closed"
 chmod go= /etc/wireguard/*.conf
 cp -a /etc/wgfido/office.conf "$NET_TMP/office.conf"
 is_all_well "all is well on a system that is whole"
-wait_for 20 as_nobody wgfido doctor >"$NET_TMP/doctor" || { cat "$NET_TMP/doctor"; fail "nobody sees something wrong"; }
+eventually as_nobody wgfido doctor >"$NET_TMP/doctor" || { cat "$NET_TMP/doctor"; fail "nobody sees something wrong"; }
 ok "and for a user who is not root"
 
 # The time
@@ -140,10 +140,10 @@ finds "logind masked, EndOn = lock" "systemd-logind.service is masked" "unmask s
 check_not "logind masked, EndOn = lock: not even root may approve" wgfido approve office
 check "and it is closed" is_state office closed
 mend
-check "root approves" wait_for 20 wgfido approve office
-check "a packet passes" wg_pings laptop 10.7.0.2 20
+check "root approves" eventually wgfido approve office
+check "a packet passes" wg_pings laptop 10.7.0.2
 systemctl kill -s KILL systemd-logind
-check "logind killed: closed" wait_for 10 is_state office closed
+check "logind killed: closed" eventually is_state office closed
 cp -a "$NET_TMP/office.conf" /etc/wgfido/office.conf
 stage_reload
 is_all_well

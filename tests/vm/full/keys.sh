@@ -10,9 +10,9 @@ stage_office
 full_plug blue
 wgfido enroll office --yes >/dev/null || fail "it does not enrol"
 stage_office_gateway
-opens() { check "$1: packets pass" wg_pings laptop 10.7.0.2 20; }
+opens() { check "$1: packets pass" wg_pings laptop 10.7.0.2; }
 closed() {
-	check "$1: closed" wait_for 5 is_state office closed
+	check "$1: closed" eventually is_state office closed
 	check_not "$1: no packet" wg_pings laptop 10.7.0.2 0.5
 }
 n_tokens() { wgfido tokens | grep -c "^  id "; }
@@ -22,7 +22,7 @@ full_plug red
 check "two keys, one with a keyslot: approves" wgfido approve office
 opens "that one is used"
 pull red
-check "the other one pulled: packets pass" wg_pings laptop 10.7.0.2 5
+check "the other one pulled: packets pass" wg_pings laptop 10.7.0.2
 check "and it is open" is_state office open
 full_plug red
 pull blue
@@ -43,20 +43,20 @@ opens "both have a keyslot, and red was touched"
 check_eq "blue wants no touch any more" "$(wgfido-softtoken status --control "$NET_TMP/blue.touch")" idle
 pull blue
 check "blue pulled: open" is_state office open
-check "and packets pass" wg_pings laptop 10.7.0.2 5
+check "and packets pass" wg_pings laptop 10.7.0.2
 pull red
 closed "red pulled"
 
 # From here on blue alone.
 full_plug blue
 systemctl restart wgfidod
-check "there before the broker: known" wait_for 20 full_token_known blue
+check "there before the broker: known" eventually full_token_known blue
 check "and approves" wgfido approve office
 opens "key before the broker"
 udevadm trigger --action=add --subsystem-match=hidraw --settle
 udevadm trigger --action=change --subsystem-match=hidraw --settle
 check_eq "udevadm trigger: it is one key" "$(n_tokens)" 1
-check "it stays open" wg_pings laptop 10.7.0.2 5
+check "it stays open" wg_pings laptop 10.7.0.2
 check "open" is_state office open
 
 pull blue
@@ -64,17 +64,17 @@ udevd=(systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udevd.se
 systemctl stop "${udevd[@]}"
 vm_plug blue
 systemctl restart wgfidod
-check "plugged in before udevd: not known yet" wait_for 20 full_broker_answers
+check "plugged in before udevd: not known yet" eventually full_broker_answers
 systemctl start "${udevd[@]}"
 udevadm trigger --type=devices --action=add --subsystem-match=hidraw
-check "known after the coldplug" wait_for 20 full_token_known blue
+check "known after the coldplug" eventually full_token_known blue
 check_eq "once" "$(n_tokens)" 1
 
 pull blue
 wgfido approve office --wait >"$NET_TMP/wait.out" 2>&1 &
 waits=$!
 waiting() { busctl get-property org.wgfido1 /org/wgfido1/tunnel/office org.wgfido1.Tunnel Prompt | grep -q '"token'; }
-check "an approval waits for a key" wait_for 10 waiting
+check "an approval waits for a key" eventually waiting
 vm_plug blue
 check "plugged in then: approved" wait $waits
 opens "key plugged in while an approval waits"
@@ -85,7 +85,7 @@ full_plug blue --touch manual
 wgfido approve office >"$NET_TMP/touch.out" 2>&1 &
 touches=$!
 wants_touch() { [ "$(wgfido-softtoken status --control "$NET_TMP/blue.touch" 2>/dev/null)" = touch ]; }
-check "it wants a touch" wait_for 20 wants_touch
+check "it wants a touch" eventually wants_touch
 pull blue
 check_not "pulled during the touch: not approved" wait $touches
 echo "# $(tail -n 1 "$NET_TMP/touch.out")"
@@ -107,12 +107,12 @@ start=$(now_ms)
 echo "# twenty times in and out: $(($(now_ms) - start)) ms"
 vm_plug blue
 udevadm settle
-check "plugged in for good: known" wait_for 20 full_token_known blue
+check "plugged in for good: known" eventually full_token_known blue
 check_eq "as one key" "$(n_tokens)" 1
 check "approves" wgfido approve office
 opens "after twenty times in and out"
 as_before() { [ "$(fds) $(workers)" = "$before" ]; }
-check "the broker has as many descriptors and workers as before ($before)" wait_for 20 as_before
+check "the broker has as many descriptors and workers as before ($before)" eventually as_before
 check_eq "and is the same process" "$(full_main_pid wgfidod)" "$broker"
 
 for ms in 0 150 300 500 700; do
@@ -123,7 +123,7 @@ for ms in 0 150 300 500 700; do
 	pull blue
 	result=approved
 	wait $approval || result="not approved"
-	wait_for 5 is_state office closed || fail "pulled about $ms ms into an approval ($result): it is not closed"
+	eventually is_state office closed || fail "pulled about $ms ms into an approval ($result): it is not closed"
 	! wg_pings laptop 10.7.0.2 0.5 || fail "pulled about $ms ms into an approval ($result): a packet passes"
 	is_state office closed || fail "pulled about $ms ms into an approval ($result): it opened later"
 	echo "# pulled about $ms ms into an approval: $result, closed"

@@ -52,7 +52,7 @@ restarted() {
 
 	systemctl restart systemd-networkd
 	start=$(now_ms)
-	check "$1: open after a restart of networkd" wait_for 20 owned "$1" "$2"
+	check "$1: open after a restart of networkd" eventually owned "$1" "$2"
 	echo "# $(($(now_ms) - start)) ms after it"
 }
 
@@ -65,28 +65,28 @@ stage_reload
 install -m 640 -g systemd-network "$NET_TMP/office.key" /etc/systemd/network/office.key
 netdev office "$(cat "$NET_TMP/gw-office.pub")" 192.0.2.2:51820 10.7.0.2/32 10.7.0.1/32
 systemctl start systemd-networkd
-check "networkd makes the interface" wait_for 20 is_there office
+check "networkd makes the interface" eventually is_there office
 full_plug blue
 check "enroll makes the configuration from the running interface" wgfido enroll office --yes
 check "which has the peer" grep -q "$(cat "$NET_TMP/gw-office.pub")" /etc/wgfido/office.conf
 stage_office_gateway
-check "closed" wait_for 20 is_state office closed
+check "closed" eventually is_state office closed
 check_not "no packet" wg_pings laptop 10.7.0.2 1
 check "approved" wgfido approve office
-check "packets pass" wg_pings laptop 10.7.0.2 20
+check "packets pass" wg_pings laptop 10.7.0.2
 ours=$(psk)
 networkctl reload
 check_eq "networkctl reload keeps the preshared key" "$(psk)" "$ours"
 networkctl reconfigure office
 check_eq "networkctl reconfigure, too" "$(psk)" "$ours"
-check "packets pass" wg_pings laptop 10.7.0.2 20
+check "packets pass" wg_pings laptop 10.7.0.2
 restarted office 10.7.0.2
 check_eq "with the preshared key of the agent" "$(psk)" "$ours"
 systemctl restart NetworkManager
-check "NetworkManager restarted: packets pass" wg_pings laptop 10.7.0.2 20
+check "NetworkManager restarted: packets pass" wg_pings laptop 10.7.0.2
 check_eq "and the preshared key is the agent's" "$(psk)" "$ours"
 wgfido revoke office
-check "revoked: closed" wait_for 10 is_state office closed
+check "revoked: closed" eventually is_state office closed
 check_not "no packet" wg_pings laptop 10.7.0.2 1
 systemctl restart systemd-networkd
 check "a restart of networkd opens nothing" never_for 2 wg_pings laptop 10.7.0.2 0.5
@@ -98,16 +98,16 @@ check "protect takes the key" wgfido protect home --yes
 (umask 027 && wg genkey >/etc/systemd/network/home.key)
 netdev home "$(cat "$NET_TMP/plain.pub")" 192.0.2.2:51821 10.8.0.2/32 10.8.0.1/32
 networkctl reload
-check "networkd makes the interface" wait_for 20 is_there home
-check "closed" wait_for 20 is_state home closed
+check "networkd makes the interface" eventually is_there home
+check "closed" eventually is_state home closed
 check_not "no packet" wg_pings laptop 10.8.0.2 1
 check "approved" wgfido approve home
-check "packets pass" wg_pings laptop 10.8.0.2 20
+check "packets pass" wg_pings laptop 10.8.0.2
 check_eq "with the protected key" "$(wg show home public-key)" "$(cat "$NET_TMP/home.pub")"
 networkctl reload
-check "networkctl reload: packets pass" wg_pings laptop 10.8.0.2 20
+check "networkctl reload: packets pass" wg_pings laptop 10.8.0.2
 restarted home 10.8.0.2
 check_eq "with the protected key" "$(wg show home public-key)" "$(cat "$NET_TMP/home.pub")"
 wgfido revoke home
-check "revoked: closed" wait_for 10 is_state home closed
+check "revoked: closed" eventually is_state home closed
 check_not "no packet" wg_pings laptop 10.8.0.2 1

@@ -53,43 +53,43 @@ getent passwd alice >/dev/null || useradd alice
 check_not "others may not" setpriv --reuid alice --regid alice --init-groups --inh-caps=-all wg show home
 check "the interface is no kernel WireGuard" sh -c 'ip -d link show home | grep -q " tun type tun"'
 
-check "the agent says that it is closed" wait_for 20 is_state home closed
+check "the agent says that it is closed" eventually is_state home closed
 check_not "no packet before approval" wg_pings laptop 10.8.0.2 1
 check "approves" wgfido approve home
-check "a packet passes" wg_pings laptop 10.8.0.2 30
-check "the agent says that it is open" wait_for 20 is_state home open
+check "a packet passes" wg_pings laptop 10.8.0.2
+check "the agent says that it is open" eventually is_state home open
 check_eq "wg shows the handle" "$(wg show home private-key | cut -c 1-16)" wgfido/resident/
 gateway wg set plain peer "$pub" remove
 gateway wg setconf plain "$NET_TMP/gateway/plain.conf"
 gateway wg set plain peer "$pub" endpoint 192.0.2.1:"$(wg show home listen-port)"
-check "a handshake that the gateway begins" wg_pings gateway 10.8.0.1 30
+check "a handshake that the gateway begins" wg_pings gateway 10.8.0.1
 
 out=$("$NET_BUILD/bench/flow" --a /run/netns/laptop,10.8.0.1 --b /run/netns/gateway,10.8.0.2 --interval-us 2000 --pull "$(net_pid key-blue)") ||
 	fail "the flow through the tunnel"
 ok "pulled; last packet after: $out (us)"
 wait "$(net_pid key-blue)" || :
-check "closed" wait_for 5 is_state home closed
+check "closed" eventually is_state home closed
 check_not "no packet" wg_pings laptop 10.8.0.2 1
 check_not "none back" wg_pings gateway 10.8.0.1 1
 
 again() {
 	check "$1: approves" wgfido approve home
-	check "$1: a packet passes" wg_pings laptop 10.8.0.2 30
+	check "$1: a packet passes" wg_pings laptop 10.8.0.2
 }
 full_plug blue
 again "plugged in again"
 systemctl restart wgfidod
-check "the broker restarted: closed" wait_for 10 is_state home closed
+check "the broker restarted: closed" eventually is_state home closed
 check_not "no packet" wg_pings laptop 10.8.0.2 1
-wait_for 20 full_token_known blue || fail "the broker does not see the key"
+eventually full_token_known blue || fail "the broker does not see the key"
 again "broker back"
 kill -KILL "$(full_main_pid wgfido-tunnel@home)"
 back() { [ "$(full_main_pid wgfido-tunnel@home)" != "$pid" ] && systemctl is-active -q wgfido-tunnel@home && wg show home >/dev/null 2>&1; }
-check "killed, it comes back" wait_for 30 back
-check "with the approval that there is, a packet passes" wg_pings laptop 10.8.0.2 30
+check "killed, it comes back" eventually back
+check "with the approval that there is, a packet passes" wg_pings laptop 10.8.0.2
 check "wgfido lock" wgfido lock
 check_not "no packet" wg_pings laptop 10.8.0.2 1
 check "doctor has nothing to say of it" sh -c '! wgfido doctor 2>&1 | grep -i home | grep -iE "fail|warn"'
 systemctl disable --quiet --now wgfido-tunnel@home
 gone() { ! ip link show dev home >/dev/null 2>&1 && ! [ -e /run/wireguard/home.sock ]; }
-check "stopped: interface and socket are gone" wait_for 10 gone
+check "stopped: interface and socket are gone" eventually gone

@@ -44,8 +44,8 @@ said() { journalctl -q -b --no-pager "_UID=$uid" | grep -q "wgfido-prompt.*$1"; 
 
 check_not "not before the graphical session" user -q is-active wgfido-prompt
 user start dbus.socket desktop.service || fail "the session does not start"
-check "begins with the graphical session" wait_for 30 user -q is-active wgfido-prompt
-check "owns its name on the session bus" wait_for 10 owns
+check "begins with the graphical session" eventually user -q is-active wgfido-prompt
+check "owns its name on the session bus" eventually owns
 pid=$(prompt_pid)
 check "no new privileges" grep -q "^NoNewPrivs:.*1" "/proc/$pid/status"
 check "a filter of system calls" grep -q "^Seccomp:.*2" "/proc/$pid/status"
@@ -56,15 +56,16 @@ STAGE_SLOT=120
 stage_office
 full_plug blue
 check "root enrols" wgfido enroll office --yes
-check "the interface is closed" wait_for 20 is_state office closed
+check "the interface is closed" eventually is_state office closed
 check_not "nothing to tell so far" said "no notification daemon"
 check "approved" wgfido approve office
-check "open" wait_for 20 is_state office open
+check "open" eventually is_state office open
 vm_unplug blue
-check "closed, and it wants to tell" wait_for 20 said "no notification daemon"
+check "closed, and it wants to tell" eventually said "no notification daemon"
 
 user restart dbus.service
-check "the session bus gone: it comes back by itself" wait_for 40 owns
+check "the session bus gone: it comes back by itself" eventually owns
 check_not "as another process" test "$pid" = "$(prompt_pid)"
 user stop desktop.service
-check_not "ends with the graphical session" wait_for 5 user -q is-active wgfido-prompt
+prompt_ended() { ! user -q is-active wgfido-prompt; }
+check "ends with the graphical session" eventually prompt_ended

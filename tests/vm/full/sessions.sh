@@ -38,19 +38,19 @@ session_is() { [ "$(loginctl show-session "$1" -P "$2" 2>/dev/null)" = "$3" ]; }
 log_in() {
 	systemd-run --quiet --no-block --collect --unit "vm-$1" -p PAMName=login -p "TTYPath=/dev/$2" -p StandardInput=tty-force \
 		-p StandardOutput=journal -p "User=$1" sleep infinity
-	wait_for 60 has_session "$2" "$1" || fail "$1 has no session on $2"
+	eventually has_session "$2" "$1" || fail "$1 has no session on $2"
 }
 alice_at_the_machine() {
 	log_in alice tty1
 	alice=$(session_on tty1)
 	loginctl activate "$alice"
-	wait_for 20 session_is "$alice" Active yes || fail "alice's session is not active"
+	eventually session_is "$alice" Active yes || fail "alice's session is not active"
 }
 ended() { [ "$(wgfido status --json | jq -r '.tunnels[0].end_reason')" = "$1" ]; }
 # over WHAT REASON: the approval has ended for that reason, and the tunnel is closed
 over() {
-	check "$1: the approval has ended" wait_for 10 ended "$2"
-	check "$1: the tunnel is closed" wait_for 10 is_state office closed
+	check "$1: the approval has ended" eventually ended "$2"
+	check "$1: the tunnel is closed" eventually is_state office closed
 }
 approved() { as alice "$alice" wgfido approve office || fail "alice cannot approve: $(tail -n 1 "$NET_TMP/as.log")"; }
 end_on() {
@@ -70,10 +70,10 @@ fake_sleep() {
 # sleeps VERB STATE: and how the tunnel was at the moment of the sleep
 sleeps() {
 	systemctl "$1"
-	check "$1: the machine sleeps" wait_for 20 test -s "$NET_TMP/slept"
+	check "$1: the machine sleeps" eventually test -s "$NET_TMP/slept"
 	check_eq "$1: the tunnel then" "$(jq -r .state "$NET_TMP/slept")" "$2"
 	rm "$NET_TMP/slept"
-	wait_for 20 inhibited || fail "suspend is not held back again"
+	eventually inhibited || fail "suspend is not held back again"
 }
 inhibited() { systemd-inhibit --list --no-legend | grep -q '^wgfido .* sleep .* delay'; }
 
@@ -93,27 +93,27 @@ log_in bob tty2
 bob=$(session_on tty2)
 alice_at_the_machine
 check "alice's session, at the machine, approves" as alice "$alice" wgfido approve office
-check "a packet passes" wg_pings laptop 10.7.0.2 20
+check "a packet passes" wg_pings laptop 10.7.0.2
 # A connection that the gateway refuses is one that was asked for and answered.
-refused() { as "$@" timeout 10 bash -c ': </dev/tcp/10.7.0.2/9' || tail -n 2 "$NET_TMP/as.log" | grep -q "Connection refused"; }
+refused() { as "$@" timeout "$NET_PATIENCE" bash -c ': </dev/tcp/10.7.0.2/9' || tail -n 2 "$NET_TMP/as.log" | grep -q "Connection refused"; }
 check "bob's pass too: it is open to every user" refused bob "$bob"
 check_not "bob's session, in the background, may not approve" as bob "$bob" wgfido approve office
 check "nor is anything changed by that" is_state office open
 check "bob may close it" as bob "$bob" wgfido revoke office
 over "revoked by bob" revoked
 loginctl activate "$bob"
-check "bob's session comes to the front" wait_for 20 session_is "$bob" Active yes
+check "bob's session comes to the front" eventually session_is "$bob" Active yes
 check_not "alice's, in the background now, may not" as alice "$alice" wgfido approve office
 check "bob's approves" as bob "$bob" wgfido approve office
 check "alice may close what bob approved" as alice "$alice" wgfido revoke office
 over "revoked by alice" revoked
 loginctl activate "$alice"
-check "alice's session is at the front again" wait_for 20 session_is "$alice" Active yes
+check "alice's session is at the front again" eventually session_is "$alice" Active yes
 mkfifo "$NET_TMP/keyboard"
 exec 8<>"$NET_TMP/keyboard"
 script -qec "login -f -h 198.51.100.7 alice" /dev/null <&8 >"$NET_TMP/remote.log" 2>&1 &
 echo $! >"$NET_TMP/remote.pid"
-check "alice logs in from elsewhere" wait_for 60 has_session pts/0 alice
+check "alice logs in from elsewhere" eventually has_session pts/0 alice
 remote=$(session_on pts/0)
 check "that session is remote" session_is "$remote" Remote yes
 check_not "it may not approve" as alice "$remote" wgfido approve office
@@ -130,19 +130,19 @@ check "nothing else by default: open though locked" never_for 0.5 is_state offic
 sleeps suspend closed
 over "suspended" suspend
 approved
-check "open again" wait_for 10 is_state office open
+check "open again" eventually is_state office open
 systemctl kill -s STOP wgfido-rotate
 systemctl suspend
 check "suspend waits for an agent that has not closed yet" never_for 0.5 test -e "$NET_TMP/slept"
 systemctl kill -s CONT wgfido-rotate
-check "and goes on when it has" wait_for 20 test -s "$NET_TMP/slept"
+check "and goes on when it has" eventually test -s "$NET_TMP/slept"
 check_eq "the tunnel then" "$(jq -r .state "$NET_TMP/slept")" closed
 rm "$NET_TMP/slept"
 
 # Hibernation ends all; logind does not say beforehand which it is, so where the machine cannot hibernate it is not taken for that.
 end_on none
 approved
-wait_for 10 is_state office open || fail "it does not open"
+eventually is_state office open || fail "it does not open"
 sleeps suspend open
 fallocate -l 1000M $swap
 chmod 600 $swap
@@ -168,7 +168,7 @@ systemctl stop vm-alice
 over "logged out, a program left running" logout
 check "whose session is there still" session_is "$alice" State closing
 pkill -KILL -u alice sleep
-check "until that ends" wait_for 20 no_session "$alice"
+check "until that ends" eventually no_session "$alice"
 alice_at_the_machine
 approved
 systemctl stop vm-alice

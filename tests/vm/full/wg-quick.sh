@@ -45,11 +45,11 @@ stage_office_gateway
 
 # As it comes up with the machine.
 systemctl start wg-quick@office
-check "the unit brings it up, closed" wait_for 20 is_state office closed
+check "the unit brings it up, closed" eventually is_state office closed
 check_not "no packet" wg_pings laptop 10.7.0.2 1
 check "approved later" wgfido approve office
-check "packets pass" wg_pings laptop 10.7.0.2 20
-check "open" wait_for 10 is_state office open
+check "packets pass" wg_pings laptop 10.7.0.2
+check "open" eventually is_state office open
 
 ours=$(psk)
 systemctl reload wg-quick@office
@@ -59,17 +59,17 @@ check_eq "wg addconf, too" "$(psk)" "$ours"
 check "nothing was repaired" drift_is 0
 wg setconf office <(wg-quick strip office)
 start=$(now_ms)
-check "wg setconf clears it, and the agent puts it back" wait_for 10 psk_is "$ours"
+check "wg setconf clears it, and the agent puts it back" eventually psk_is "$ours"
 echo "# after $(($(now_ms) - start)) ms"
-check "which status counts" wait_for 10 drift_is 1
-check "packets pass" wg_pings laptop 10.7.0.2 20
+check "which status counts" eventually drift_is 1
+check "packets pass" wg_pings laptop 10.7.0.2
 systemctl stop wg-quick@office
-check "down" wait_for 10 is_state office absent
+check "down" eventually is_state office absent
 check "down leaves the approval" tunnel_is office approved
 check "and the file as it was: no preshared key in it" sh -c '! grep -qi preshared "$1"' sh $conf
 systemctl start wg-quick@office
-check "up again: open without a touch" wait_for 20 is_state office open
-check "packets pass" wg_pings laptop 10.7.0.2 20
+check "up again: open without a touch" eventually is_state office open
+check "packets pass" wg_pings laptop 10.7.0.2
 systemctl stop wg-quick@office
 wgfido revoke office
 
@@ -77,14 +77,14 @@ wgfido revoke office
 sed -i '/^PrivateKey/a PreUp = wgfido approve %i --wait' $conf
 vm_unplug blue
 systemctl start --no-block wg-quick@office
-check "PreUp: waits for a security key" wait_for 20 tunnel_is office waiting
+check "PreUp: waits for a security key" eventually tunnel_is office waiting
 check "no interface yet" no_interface office
 full_plug blue --touch manual
-check "plugged in: a touch is wanted" wait_for 20 tunnel_is office touch-needed
+check "plugged in: a touch is wanted" eventually tunnel_is office touch-needed
 vm_touch blue
-check "touched: the unit is up" wait_for 20 unit_is office active
-check "and open" wait_for 10 is_state office open
-check "packets pass" wg_pings laptop 10.7.0.2 20
+check "touched: the unit is up" eventually unit_is office active
+check "and open" eventually is_state office open
+check "packets pass" wg_pings laptop 10.7.0.2
 systemctl stop wg-quick@office
 wgfido revoke office
 
@@ -93,16 +93,16 @@ check "nothing came up" no_interface office
 check "nothing is approved" tunnel_is office locked
 vm_unplug blue
 systemctl start --no-block wg-quick@office
-wait_for 20 tunnel_is office waiting || fail "it does not wait"
+eventually tunnel_is office waiting || fail "it does not wait"
 systemctl stop wg-quick@office
-check "stopped while it waits: nobody waits any more" wait_for 10 tunnel_is office locked
+check "stopped while it waits: nobody waits any more" eventually tunnel_is office locked
 check "nothing came up" no_interface office
 # In a process group of its own, as a terminal has it; bash has its background ignore SIGINT, which env takes back.
 setsid -f env --default-signal=INT sh -c 'echo $$ >"$1/quick.pid"; exec wg-quick up office' sh "$NET_TMP" >"$NET_TMP/quick.log" 2>&1
-wait_for 20 tunnel_is office waiting || fail "it does not wait"
+eventually tunnel_is office waiting || fail "it does not wait"
 kill -INT -- "-$(net_pid quick)"
 rm "$NET_TMP/quick.pid"
-check "interrupted while it waits: nobody waits any more" wait_for 10 tunnel_is office locked
+check "interrupted while it waits: nobody waits any more" eventually tunnel_is office locked
 check "nothing came up" no_interface office
 
 # Mode = identity.
@@ -114,13 +114,13 @@ check "and names the line" grep -q "home.conf:5: it has SaveConfig = true" "$NET
 sed -i /SaveConfig/d /etc/wireguard/home.conf
 wgfido protect home --yes >/dev/null || fail "home is not protected"
 systemctl start wg-quick@home
-check "identity: up, closed" wait_for 20 is_state home closed
+check "identity: up, closed" eventually is_state home closed
 check_eq "without a private key" "$(wg show home private-key)" "(none)"
 check "approved" wgfido approve home
-check "packets pass" wg_pings laptop 10.8.0.2 20
+check "packets pass" wg_pings laptop 10.8.0.2
 systemctl restart wg-quick@home
-check "down and up: open without a touch" wait_for 20 is_state home open
-check "packets pass" wg_pings laptop 10.8.0.2 20
+check "down and up: open without a touch" eventually is_state home open
+check "packets pass" wg_pings laptop 10.8.0.2
 wgfido revoke home
-check "revoked: closed" wait_for 10 is_state home closed
+check "revoked: closed" eventually is_state home closed
 check_not "no packet" wg_pings laptop 10.8.0.2 1
