@@ -76,7 +76,7 @@ CLIENT_TESTS = tests/integration/test-client.py tests/integration/test-client-pr
 	tests/integration/test-client-resident.py \
 	tests/integration/test-prompt.py tests/integration/test-desktop.py
 EXTRA_DIST += docs/desktop.md docs/desktop.png docs/resident.md tests/integration/prompt_case.py tests/integration/desktop_case.py \
-	tests/integration/mock_notifications.py
+	tests/integration/patient.c tests/integration/mock_notifications.py
 CLIENT_TESTS += tests/integration/test-client-doctor.py
 dist_noinst_SCRIPTS += $(CLIENT_TESTS)
 TESTS += $(CLIENT_TESTS)

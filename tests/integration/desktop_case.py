@@ -12,7 +12,7 @@ import struct
 import subprocess
 import zlib
 
-from broker_case import PATIENCE, SOURCE
+from broker_case import BUILD, HERE, PATIENCE, SOURCE
 from prompt_case import NOTIFICATIONS, PromptCase
 
 DAEMON = "/usr/lib/notification-daemon/notification-daemon"
@@ -35,12 +35,15 @@ word_wrap = yes
 mouse_left_click = do_action
 show_indicators = yes
 [urgency_low]
+timeout = 0
 background = "#f4f4f2"
 foreground = "#222222"
 [urgency_normal]
+timeout = 0
 background = "#f4f4f2"
 foreground = "#222222"
 [urgency_critical]
+timeout = 0
 background = "#fff3d6"
 foreground = "#222222"
 """
@@ -60,8 +63,11 @@ class Picture:
         """Around the pixels that is_wanted(r, g, b); None."""
         right, bottom = right or self.width, bottom or self.height
         known, xs, ys = {}, [], []
+        blank = None if is_wanted(255, 255, 255) else b"\xff" * 3 * self.width
         for y in range(top, bottom):
             row = self.rows[y]
+            if row == blank:
+                continue
             for x in range(left, right):
                 pixel = row[3 * x:3 * x + 3]
                 if pixel not in known:
@@ -84,6 +90,16 @@ def is_dark(r, g, b):
 
 
 class DesktopCase(PromptCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.patient = os.path.join(BUILD, "patient-%d.so" % os.getpid())
+        compiler = os.environ.get("CC", "cc").split()
+        subprocess.run([*compiler, "-shared", "-fPIC", "-o", cls.patient, os.path.join(HERE, "patient.c"), "-ldl"], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        os.unlink(cls.patient)
+
     def setUp(self):
         for program in ("Xvfb", "xdotool", DAEMON, "dunst"):
             if not shutil.which(program):
@@ -116,7 +132,7 @@ class DesktopCase(PromptCase):
                     XDG_DATA_DIRS=os.path.join(self.dir, "share") + ":/usr/share", GTK_THEME="Adwaita")
 
     def start_notifications(self, capabilities=""):
-        self.notifications = self.spawn([DAEMON], env=self.environment(), stderr=subprocess.DEVNULL)
+        self.notifications = self.spawn([DAEMON], env=dict(self.environment(), LD_PRELOAD=self.patient), stderr=subprocess.DEVNULL)
         self.wait_for(lambda: self.session.name_has_owner(NOTIFICATIONS), "the notification daemon")
 
     def start_dunst(self):
